@@ -1,0 +1,102 @@
+"""Who is on: one holder per callsign."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rum_twisted.terms.errors import ErrorCode, WorldError
+from rum_twisted.terms.identity import ClientKind, Rating, fold
+from rum_twisted.world.client import Client
+
+__all__ = ["CallsignInUse", "NoSuchCallsign", "Roster"]
+
+_STAFF: Final = Rating.SUPERVISOR  # supervisors and administrators
+
+
+class CallsignInUse(WorldError):
+    """Somebody else holds the callsign."""
+
+    code = ErrorCode.CALLSIGN_IN_USE
+
+
+class NoSuchCallsign(WorldError):
+    """Nobody holds the callsign; the parameter is the callsign as typed."""
+
+    code = ErrorCode.NO_SUCH_CALLSIGN
+
+
+class Roster:
+    """All clients that are logged on, by callsign without regard to case.
+
+    Invariants: no two clients hold the same callsign; every client is in exactly
+    one of the group of pilots and that of controllers, and among the supervisors
+    exactly if his rating says so.
+    """
+
+    __slots__ = ("_clients", "_controllers", "_pilots", "_supervisors")
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        # Groups are dictionaries, because those keep the order of logon.
+        self._pilots: dict[Client, None] = {}
+        self._controllers: dict[Client, None] = {}
+        self._supervisors: dict[Client, None] = {}
+
+    def __repr__(self) -> str:
+        """Tell how many are on."""
+        return f"<Roster of {len(self)}>"
+
+    def __len__(self) -> int:
+        """Return how many clients are on."""
+        return len(self._clients)
+
+    def __iter__(self) -> Iterator[Client]:
+        """Go through all clients in the order of logon."""
+        return iter(self._clients.values())
+
+    def is_online(self, callsign: str) -> bool:
+        """Tell whether somebody holds ``callsign``, in any case."""
+        return fold(callsign) in self._clients
+
+    def find(self, callsign: str) -> Client | None:
+        """Return who holds ``callsign``, in any case, if anybody does."""
+        return self._clients.get(fold(callsign))
+
+    def add(self, client: Client) -> None:
+        """Take a client up.
+
+        Raises:
+            CallsignInUse: somebody else holds his callsign.
+        """
+        key = fold(client.callsign)
+        if key in self._clients:
+            raise CallsignInUse
+        self._clients[key] = client
+        self._group_of(client)[client] = None
+        if client.rating >= _STAFF:
+            self._supervisors[client] = None
+
+    def remove(self, client: Client) -> None:
+        """Strike a client off; his callsign is free at once."""
+        del self._clients[fold(client.callsign)]
+        del self._group_of(client)[client]
+        self._supervisors.pop(client, None)
+
+    @property
+    def pilots(self) -> Iterator[Client]:
+        """All who logged on as pilots."""
+        return iter(self._pilots)
+
+    @property
+    def controllers(self) -> Iterator[Client]:
+        """All who logged on as controllers."""
+        return iter(self._controllers)
+
+    @property
+    def supervisors(self) -> Iterator[Client]:
+        """All supervisors and administrators, pilots and controllers alike."""
+        return iter(self._supervisors)
+
+    def _group_of(self, client: Client) -> dict[Client, None]:
+        if client.kind is ClientKind.PILOT:
+            return self._pilots
+        return self._controllers

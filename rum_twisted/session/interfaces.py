@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from rum_twisted.terms.errors import ErrorCode, WorldError
 from rum_twisted.terms.identity import Rating
@@ -84,8 +84,9 @@ class IWeather(Interface):
 class IDelivery(Interface):
     """Carries finished lines to clients; the way from the world to the sockets.
 
-    Lines are whole packets without their line end. A sender is never a receiver.
-    Lines of one sender reach each receiver in the order in which they were given.
+    Lines are whole packets, their end included. Lines of one sender reach each
+    receiver in the order in which they were given. Delivery to somebody who is not
+    on is none.
     """
 
     def join(client: Client, connection: "IConnection") -> None:
@@ -94,6 +95,9 @@ class IDelivery(Interface):
     def leave(client: Client) -> None:
         """Forget a client; nothing is delivered to him any more."""
 
+    def disconnect(client: Client) -> None:
+        """End a client's session; what was sent to him before is delivered."""
+
     def report(client: Client, line: bytes) -> None:
         """Tell everybody in sight where ``client`` is, within one turn.
 
@@ -101,7 +105,7 @@ class IDelivery(Interface):
         A report that waits for a slow receiver is replaced by the next one.
         """
 
-    def announce(line: bytes, sender: Client) -> None:
+    def announce(line: bytes, sender: Client | None) -> None:
         """Tell everybody but ``sender`` something, within one turn."""
 
     def send(line: bytes, receiver: Client) -> None:
@@ -117,16 +121,19 @@ class IDelivery(Interface):
 class IConnection(Interface):
     """The one client whom a session talks to."""
 
+    outbox = Attribute("What the delivery keeps for this client; opaque to a session.")
+
     def send(line: bytes) -> None:
-        """Give the client a line, without its line end; it leaves at once."""
+        """Give the client a line, its end included; it leaves at once."""
 
     def close() -> None:
         """Say no more: what was sent is flushed, later input is not handled."""
+
+    def disconnect() -> None:
+        """End the conversation from outside, as if the client had logged off."""
 
     def pause() -> None:
         """Hold the lines that follow back until `resume`."""
 
     def resume() -> None:
         """Go on with the lines held back."""
-
-

@@ -91,7 +91,5 @@ def decode(line: bytes, packet: Packet | None = None) -> Message:
 def encode(message: Message) -> bytes:
     """Print ``message`` as one line, its end included."""
     packet = FROM_SERVER[type(message)]
-    fields = [
-        field.kind.write(getattr(message, field.name)) for field in packet.fields
-    ]
+    fields = [field.kind.write(getattr(message, field.name)) for field in packet.fields]
     return (packet.prefix + ":".join(fields)).encode(ENCODING) + LINE_END

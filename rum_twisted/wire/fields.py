@@ -12,7 +12,6 @@ from math import isfinite
 from typing import Final
 
 __all__ = [
-    "ATTITUDE_MAX",
     "read_coordinate",
     "read_integer",
     "read_unsigned",
@@ -23,9 +22,10 @@ _INTEGER: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _NUMBER: Final = re.compile(
     r"[ \t\n\v\f\r]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 )
+_INT_MAX: Final = 2**31 - 1
+_WORD_MAX: Final = 2**32 - 1
 _LONG_MAX: Final = 2**63 - 1
 _ULONG_MAX: Final = 2**64 - 1
-ATTITUDE_MAX: Final = 2**32 - 1
 
 
 def _leading_integer(text: str) -> int:
@@ -44,10 +44,10 @@ def read_integer(text: str) -> int:
     lower 32 bits count, with their sign.
     """
     value = _leading_integer(text)
-    if -0x80000000 <= value <= 0x7FFFFFFF:
+    if -_INT_MAX - 1 <= value <= _INT_MAX:
         return value
-    value = max(-_LONG_MAX - 1, min(value, _LONG_MAX)) & 0xFFFFFFFF
-    return value - 0x100000000 if value > 0x7FFFFFFF else value
+    value = max(-_LONG_MAX - 1, min(value, _LONG_MAX)) & _WORD_MAX
+    return value - _WORD_MAX - 1 if value > _INT_MAX else value
 
 
 def read_unsigned(text: str) -> int:
@@ -56,11 +56,11 @@ def read_unsigned(text: str) -> int:
     Source: docs/protocol.md, "Packed pitch, bank and heading".
     """
     value = _leading_integer(text)
-    if 0 <= value <= ATTITUDE_MAX:
+    if 0 <= value <= _WORD_MAX:
         return value
     if not -_ULONG_MAX <= value <= _ULONG_MAX:
-        return ATTITUDE_MAX
-    return value & ATTITUDE_MAX
+        return _WORD_MAX
+    return value & _WORD_MAX
 
 
 def read_coordinate(text: str) -> float | None:

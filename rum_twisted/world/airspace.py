@@ -37,6 +37,8 @@ from itertools import chain, product
 from math import floor, sqrt
 from typing import Final, Generic, TypeVar
 
+from typing_extensions import override
+
 from rum_twisted.terms.identity import ClientKind
 from rum_twisted.terms.place import Position
 from rum_twisted.world.geodesy import HALF_CIRCLE, chord_of, cosine_of, unit_vector
@@ -50,6 +52,7 @@ F = TypeVar("F")
 _SLACK: Final = 1e-15  # of a dot product: what rounding may cost
 _MARGIN: Final = 1e-12  # of a squared chord, when a whole cell is judged
 _BLOCK: Final = 0.125  # edge of a block, in radii: about 430 NM
+_FEW_BLOCKS: Final = 9  # so few are gone through faster than looked up
 _SMALLEST_EDGE: Final = 8  # NM
 _LARGEST_EDGE: Final = 512  # NM
 _OPEN_BAND_BITS: Final = 10  # ranges of 512 NM and more share a band
@@ -132,11 +135,11 @@ class Band(Generic[T, F]):
         self.blocks: dict[Key, dict[Key, Cell[T, F]]] = {}
         self._limits: dict[tuple[Rule, int], tuple[float, float, float]] = {}
 
+    @override
     def __repr__(self) -> str:
         """Tell the bounds and how many cells there are."""
-        return f"<Band {self.kind.value} radio={self.radio} sight={self.sight}: " + (
-            f"{len(self.cells)} cells>"
-        )
+        bounds = f"radio={self.radio} sight={self.sight}"
+        return f"<Band {self.kind.value} {bounds}: {len(self.cells)} cells>"
 
     def key_of(self, x: float, y: float, z: float) -> Key:
         """Return the key of the cube that holds a point."""
@@ -157,12 +160,10 @@ class Band(Generic[T, F]):
         if not block:
             del self.blocks[block_key]
 
-    def near(
-        self, x: float, y: float, z: float, radius: float
-    ) -> Iterable[Cell[T, F]]:
+    def near(self, x: float, y: float, z: float, radius: float) -> Iterable[Cell[T, F]]:
         """Return the cells whose middle may be within ``radius``, and some others."""
         blocks = self.blocks
-        if len(blocks) < 9:
+        if len(blocks) < _FEW_BLOCKS:
             return self.cells.values()
         spans = [
             range(floor((part - radius) / _BLOCK), floor((part + radius) / _BLOCK) + 1)
@@ -227,6 +228,7 @@ class Airspace(Generic[T, F]):
         }
         self._cosines: dict[int, float] = {}
 
+    @override
     def __repr__(self) -> str:
         """Tell how many cells there are."""
         cells = sum(len(band.cells) for band in self._bands.values())

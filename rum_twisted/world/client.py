@@ -24,6 +24,8 @@ from rum_twisted.world.flightplan import FlightPlan
 __all__ = ["Client"]
 
 DEFAULT_VISUAL_RANGE: Final = NauticalMiles(40)  # until a client declares his own
+_ON_THE_GROUND: Final = Feet(0)
+_STANDING: Final = Knots(0)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -49,8 +51,8 @@ class Client:
     position: Position | None = None
     transponder_mode: str = ""
     squawk: int = 0  # as the wire's integer: clients pad it to four digits
-    altitude: Feet = Feet(0)  # true altitude
-    groundspeed: Knots = Knots(0)
+    altitude: Feet = _ON_THE_GROUND  # true altitude
+    groundspeed: Knots = _STANDING
     attitude: int = 0  # the packed pitch, bank and heading word
     frequency: int = 0  # kHz without the leading 1: 118.900 MHz is 18900
     facility: int = 0

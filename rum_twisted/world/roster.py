@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from typing_extensions import override
+
 from rum_twisted.terms.errors import ErrorCode, WorldError
 from rum_twisted.terms.identity import ClientKind, Rating, fold
 from rum_twisted.world.client import Client
@@ -41,6 +43,7 @@ class Roster:
         self._controllers: dict[Client, None] = {}
         self._supervisors: dict[Client, None] = {}
 
+    @override
     def __repr__(self) -> str:
         """Tell how many are on."""
         return f"<Roster of {len(self)}>"

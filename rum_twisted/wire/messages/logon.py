@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from rum_twisted.wire.fields import read_integer
+
 __all__ = [
     "ControllerAnnouncement",
     "ControllerDeparture",
@@ -29,6 +31,16 @@ class ControllerLogon:
     rating: str  # as typed: error 011 gives it back
     protocol_revision: str
 
+    @property
+    def requested_rating(self) -> int:
+        """The rating as a number."""
+        return read_integer(self.rating)
+
+    @property
+    def revision(self) -> int:
+        """The protocol revision as a number."""
+        return read_integer(self.protocol_revision)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotLogon:
@@ -45,6 +57,16 @@ class PilotLogon:
     protocol_revision: str
     simulator: int
     real_name: str
+
+    @property
+    def requested_rating(self) -> int:
+        """The rating as a number."""
+        return read_integer(self.rating)
+
+    @property
+    def revision(self) -> int:
+        """The protocol revision as a number."""
+        return read_integer(self.protocol_revision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

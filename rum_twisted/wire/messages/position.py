@@ -1,4 +1,8 @@
-"""Position reports: ``@`` of pilots, ``%`` of controllers."""
+"""Position reports: ``@`` of pilots, ``%`` of controllers.
+
+These two are not frozen, unlike all other messages: they are the busiest packets
+there are, and what is passed on is the report that came, completed in place.
+"""
 
 from dataclasses import dataclass
 
@@ -11,16 +15,13 @@ __all__ = ["ControllerPosition", "PilotPosition"]
 class PilotPosition:
     """Where a pilot is, as reported about every five seconds.
 
-    Not frozen, unlike all other messages: a frozen one costs 1.5 µs more, on the
-    busiest packet there is. Nobody changes it all the same.
-
     Example: ``@N:AFR123:1000:1:48.72333:2.37944:1200:140:1026:-12``
     """
 
     transponder_mode: str  # S standby, N normal, Y ident; passed on whatever it is
     callsign: str
     squawk: int
-    rating: int  # the sender's word counts for nothing; the logon's is passed on
+    rating: int  # the logon's is passed on, whatever was sent
     latitude: Degrees | None  # None: no number was sent, the last one stands
     longitude: Degrees | None
     altitude: Feet  # true altitude, above mean sea level
@@ -29,7 +30,7 @@ class PilotPosition:
     flags: int  # pressure altitude minus true altitude, feet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ControllerPosition:
     """Where a controller looks at, as reported about every 15 seconds.
 

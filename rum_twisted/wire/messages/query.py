@@ -23,7 +23,7 @@ class ClientQuery:
 
     @property
     def topic(self) -> str:
-        """What is asked for: ``RN``, ``CAPS``, ``FP`` …"""
+        """What is asked for, e.g. ``RN``, ``CAPS`` or ``FP``."""
         return self.query.partition(":")[0]
 
     @property

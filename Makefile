@@ -1,0 +1,67 @@
+# The two commands of the README, and what developers need besides them.
+#
+#   make run    serve in the foreground
+#   make test   run every test
+#   make lint   ruff, mypy and the rooms' import rules
+#   make clean  take away what these made
+#
+# PYTHON chooses the interpreter: make run PYTHON=/opt/python3.12/bin/python3
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Each stamp says what was installed last; it is older than a changed setup.cfg.
+RUN_STAMP := $(VENV)/installed
+DEV_STAMP := $(VENV)/installed-dev
+
+# A default editable install hides the folder twisted/plugins, and with it `rum`.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--config-settings editable_mode=compat --editable
+
+# twistd looks at every plugin of every package until it has written its cache;
+# that loads OpenSSL and more into the server's memory.
+CACHE_PLUGINS := $(BIN)/twistd --help >/dev/null
+
+.PHONY: run test lint coverage clean
+
+# Without a pidfile: after a crash its number may be somebody else's by now.
+run: $(RUN_STAMP)
+	@exec $(BIN)/twistd --nodaemon --pidfile= rum
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m twisted.trial tests
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(DEV_STAMP)
+	$(BIN)/coverage run -m twisted.trial tests
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .coverage
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f twisted/plugins/dropin.cache
+	find rum_twisted twisted tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Rum needs Python 3.11 or later; name one: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN_STAMP): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing Rum into $(VENV) ..."
+	@$(INSTALL) .
+	@$(CACHE_PLUGINS)
+	@touch $@
+
+$(DEV_STAMP): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing Rum and the tools of its developers into $(VENV) ..."
+	@$(INSTALL) '.[dev]'
+	@$(CACHE_PLUGINS)
+	@touch $@ $(RUN_STAMP)

@@ -1,0 +1,1 @@
+"""The FSD front: sockets, lines, and who gets which bytes when."""

@@ -1,0 +1,103 @@
+"""Who is connected, logged on or not, and who is on the way out."""
+
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from typing_extensions import override
+
+__all__ = ["LINGER", "Connection", "Connections"]
+
+LINGER: Final = 2.0
+"""Seconds for which a closed connection is read, so that its last words arrive."""
+
+_MOST_LINGERING: Final = 1000
+"""Closed connections that are read; where there are more, the oldest are dropped."""
+
+
+class Connection(Protocol):
+    """One connection, as far as keeping count goes."""
+
+    transport: Any
+
+    def check(self, now: float) -> None:
+        """Look after it, about once a second."""
+
+    def say(self, text: str) -> None:
+        """Send the client a text of the server, if he is on."""
+
+    def disconnect(self) -> None:
+        """End the session as if the client had logged off."""
+
+
+class Connections:
+    """All connections of one server.
+
+    Invariants: a connection is open, lingering, or unknown; never more than
+    ``max_clients`` are open.
+    """
+
+    __slots__ = ("_all_gone", "_lingering", "clock", "max_clients", "open")
+
+    def __init__(self, clock: IReactorTime, max_clients: int) -> None:
+        self.clock = clock
+        self.max_clients = max_clients
+        self.open: dict[Connection, None] = {}
+        self._lingering: dict[Connection, float] = {}  # until when
+        self._all_gone: Deferred[None] | None = None
+
+    @override
+    def __repr__(self) -> str:
+        """Tell how many there are."""
+        return f"<Connections: {len(self.open)} open, {len(self._lingering)} closing>"
+
+    def admit(self, connection: Connection) -> bool:
+        """Take a new connection up, unless the server is full."""
+        if len(self.open) >= self.max_clients:
+            return False
+        self.open[connection] = None
+        return True
+
+    def dismiss(self, connection: Connection) -> None:
+        """Count a connection as closed; it may take a moment to go."""
+        self.open.pop(connection, None)
+        self._lingering[connection] = self.clock.seconds() + LINGER
+        if len(self._lingering) > _MOST_LINGERING:
+            oldest = next(iter(self._lingering))
+            oldest.transport.abortConnection()
+            self._lingering.pop(oldest, None)
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection is gone."""
+        self.open.pop(connection, None)
+        self._lingering.pop(connection, None)
+        if self._all_gone is not None and not self.open and not self._lingering:
+            all_gone, self._all_gone = self._all_gone, None
+            all_gone.callback(None)
+
+    def sweep(self) -> None:
+        """Look after every connection; to be called about once a second."""
+        now = self.clock.seconds()
+        for connection in list(self.open):
+            connection.check(now)
+        for connection, until in list(self._lingering.items()):
+            if now >= until:
+                connection.transport.abortConnection()
+
+    def when_all_gone(self) -> Deferred[None]:
+        """Return a Deferred that fires when no connection is left.
+
+        Cancelling it gives the wait up.
+        """
+        if not self.open and not self._lingering:
+            return succeed(None)
+        self._all_gone = Deferred(self._stop_waiting)
+        return self._all_gone
+
+    def abort_all(self) -> None:
+        """Drop every connection that is left."""
+        for connection in (*self.open, *self._lingering):
+            connection.transport.abortConnection()
+
+    def _stop_waiting(self, deferred: Deferred[None]) -> None:
+        self._all_gone = None

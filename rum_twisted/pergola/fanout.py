@@ -1,0 +1,290 @@
+"""Updates in, each receiver's bytes out, once per turn. The essay.
+
+A position report has one sender and, on a busy evening, a thousand receivers. What
+that costs is decided by two things: how often a pair of sender and receiver is
+looked at, and how often the kernel is asked to send. So:
+
+**Feeds.** `Airspace` sorts clients into cells and tells, for a report, which cells
+are in range as a whole. The report's line is appended once to each such cell's
+*feed*, whatever the number of its members. Only members of cells that are partly
+in range get the line into their own list. A broadcast is appended to every feed.
+
+**Turns.** Nothing is written at once. At the end of a turn each feed is joined
+once, and the same bytes are written to every member with one system call each.
+Members with lines of their own get theirs in one call as well.
+
+**Order.** What a client is owed is always his own lines, then the part of the feed
+that he has not seen. Before he gets a line of his own, the unseen part of the feed
+becomes his own (`Outbox.catch_up`), so that all lines reach him in the order in
+which they were given here. The same step keeps a sender's own report from him: he
+catches up, and skips the line that he feeds. And it lets a client move to another
+cell in the middle of a turn.
+
+**Urgency.** Texts, queries and the server's answers do not wait for the turn. They
+go to the receivers' own lists, behind what those are owed, and everything is
+written when the input that caused it has been handled (`Fanout.settle`): twenty
+lines in one segment are one write to each receiver.
+
+**The turn tunes itself.** The next turn ends no sooner than `PATIENCE` times the CPU
+time that the last one took. Few clients: the turn is over within a millisecond or
+two. Many: it grows until writing takes a fixed share of the core, and each write
+carries more lines. It never grows beyond its bound.
+
+**A slow client costs himself only.** The write that the kernel does not take makes
+him slow; from then on his outbox keeps what he is owed within a bound. Nobody ever
+waits for him.
+
+Lists that are walked during a write are not changed by it: a client who must be cut
+is noted, and cut afterwards.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from typing_extensions import override
+from zope.interface import implementer
+
+from rum_twisted.pergola.outbox import Agenda, Feed, Outbox, nobody_is_near
+from rum_twisted.session.interfaces import IConnection, IDelivery
+from rum_twisted.terms.place import Position
+from rum_twisted.terms.units import Seconds
+from rum_twisted.wire.codec import ENCODING
+from rum_twisted.world.airspace import Airspace, Cell, Spot
+from rum_twisted.world.client import Client
+from rum_twisted.world.roster import Roster
+from rum_twisted.world.visibility import Channel
+
+__all__ = ["Fanout"]
+
+PATIENCE: Final = 6.0
+"""How many times the cost of a turn lies between two turns; see bench/."""
+
+_FARTHEST: Final = 5.0  # beyond any squared chord of the unit sphere
+
+
+@implementer(IDelivery)
+class Fanout:
+    """Carries lines to clients, once per turn.
+
+    Args:
+        clock: schedules turns.
+        cpu_clock: CPU seconds of this process so far; turns are tuned by it, and
+            not by wall time, which a CPU limit stretches.
+        longest_turn: the bound of a turn.
+        roster: who is on, to find the aircraft of a waiting position.
+
+    Invariants: a feed with lines belongs to one of the fed cells; an outbox with
+    lines of its own is in a fed cell, touched, or on the agenda; while any of that
+    is so, the end of a turn is scheduled.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cpu_clock: Callable[[], float],
+        longest_turn: Seconds,
+        roster: Roster,
+    ) -> None:
+        self.agenda = Agenda()
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._longest_turn = longest_turn
+        self._roster = roster
+        self._airspace: Airspace[Outbox, Feed] = Airspace(list)
+        self._outboxes: dict[Client, Outbox] = {}
+        self._fed: list[Cell[Outbox, Feed]] = []
+        self._touched: list[Outbox] = []
+        self._turn: IDelayedCall | None = None
+        self._not_before = 0.0  # by the clock: the earliest end of the next turn
+
+    @override
+    def __repr__(self) -> str:
+        """Tell how many are on, and how they are spread."""
+        return f"<Fanout to {len(self._outboxes)} in {self._airspace!r}>"
+
+    def join(self, client: Client, connection: IConnection) -> None:
+        """Take up a client who has just logged on: lines may be sent to him."""
+        outbox: Outbox = connection.outbox
+        outbox.client = client
+        outbox.spot = self._airspace.add(outbox, client.kind)
+        outbox.nearness = partial(self._nearness, outbox.spot)
+        outbox.start_at(len(outbox.spot.cell.feed))
+        self._outboxes[client] = outbox
+
+    def leave(self, client: Client) -> None:
+        """Forget a client; what he is owed is still delivered."""
+        outbox = self._outboxes.pop(client, None)
+        if outbox is None or outbox.spot is None:
+            return
+        outbox.catch_up()
+        self._airspace.remove(outbox.spot)
+        outbox.spot = None
+        outbox.seen = 0
+        outbox.nearness = nobody_is_near
+
+    def disconnect(self, client: Client) -> None:
+        """End a client's session; what was sent to him before is delivered."""
+        outbox = self._outboxes.get(client)
+        if outbox is not None:
+            outbox.owner.disconnect()
+
+    def report(self, client: Client, line: bytes) -> None:
+        """Tell everybody in sight where ``client`` is, within one turn."""
+        outbox = self._outboxes.get(client)
+        if outbox is None or outbox.spot is None or client.position is None:
+            return
+        spot = outbox.spot
+        self._move(outbox, spot, client, client.position)
+        whole, single = self._airspace.within(spot, Channel.POSITION)
+        mine = spot.cell
+        for cell in whole:
+            if not cell.feed:
+                self._fed.append(cell)
+            if cell is mine:
+                outbox.skip(line)
+            else:
+                cell.feed.append(line)
+        for other in single:
+            self._touched.append(other.owner)
+            other.owner.put(line)
+        self._schedule()
+
+    def announce(self, line: bytes, sender: Client | None) -> None:
+        """Tell everybody but ``sender`` something, within one turn."""
+        outbox = self._outboxes.get(sender) if sender else None
+        mine = outbox.spot.cell if outbox and outbox.spot else None
+        for cell in self._airspace.cells():
+            if not cell.feed:
+                self._fed.append(cell)
+            if outbox is not None and cell is mine:
+                outbox.skip(line)
+            else:
+                cell.feed.append(line)
+        self._schedule()
+
+    def send(self, line: bytes, receiver: Client) -> None:
+        """Give one client a line, at once."""
+        outbox = self._outboxes.get(receiver)
+        if outbox is not None:
+            outbox.push(line)
+
+    def multicast(self, line: bytes, receivers: Iterable[Client]) -> None:
+        """Give the same line to many clients, at once."""
+        for receiver in receivers:
+            self.send(line, receiver)
+
+    def in_range(self, sender: Client, channel: Channel) -> list[Client]:
+        """Who hears ``sender`` on ``channel``; nobody while he has no position."""
+        outbox = self._outboxes.get(sender)
+        if outbox is None or outbox.spot is None or sender.position is None:
+            return []
+        whole, single = self._airspace.within(outbox.spot, channel)
+        for cell in whole:
+            single += cell.members
+        owners = (spot.owner for spot in single)
+        return [
+            owner.client
+            for owner in owners
+            if owner is not outbox and owner.client is not None
+        ]
+
+    def settle(self) -> None:
+        """Write what cannot wait, and cut who must be cut.
+
+        To be called when an input has been handled, before the reactor turns.
+        """
+        due = self.agenda.due
+        while due:
+            # Cutting or closing somebody may owe others something at once.
+            self.agenda.due = []
+            for outbox in due:
+                outbox.settle()
+            due = self.agenda.due
+        while self.agenda.condemned:
+            outbox, reason = self.agenda.condemned.popitem()
+            outbox.owner.cut(reason)
+
+    def end_turn(self) -> None:
+        """Write what everybody is owed."""
+        started = self._cpu_clock()
+        self._turn = None
+        fed, self._fed = self._fed, []
+        touched, self._touched = self._touched, []
+        for cell in fed:
+            feed, cell.feed = cell.feed, []
+            _write_to_members(cell, feed)
+        for outbox in touched:
+            if outbox.own:
+                outbox.end_turn(())
+        self.settle()
+        cost = self._cpu_clock() - started
+        pause = min(cost * PATIENCE, self._longest_turn)
+        self._not_before = self._clock.seconds() + pause
+
+    def stop(self) -> None:
+        """Deliver nothing more to anybody: the server goes down."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        for client in list(self._outboxes):
+            self.leave(client)
+        self._fed.clear()
+        self._touched.clear()
+
+    def _schedule(self) -> None:
+        """See to it that the turn ends."""
+        if self._turn is None:
+            wait = self._not_before - self._clock.seconds()
+            self._turn = self._clock.callLater(max(0.0, wait), self.end_turn)
+
+    def _move(
+        self,
+        outbox: Outbox,
+        spot: Spot[Outbox, Feed],
+        client: Client,
+        position: Position,
+    ) -> None:
+        """Put a client where he says he is, with what he has been fed so far."""
+        old = spot.cell
+        self._airspace.place(spot, position, client.radio_range, client.visual_range)
+        if spot.cell is old:
+            return
+        if outbox.seen < len(old.feed):
+            outbox.take_over(old.feed)
+            self._touched.append(outbox)
+        outbox.start_at(len(spot.cell.feed))
+
+    def _nearness(self, spot: Spot[Outbox, Feed], callsign: bytes) -> float:
+        """Rank a sender by his distance from ``spot``; the unplaced come last."""
+        sender = self._roster.find(callsign.decode(ENCODING))
+        outbox = self._outboxes.get(sender) if sender else None
+        if outbox is None or outbox.spot is None:
+            return _FARTHEST
+        there = outbox.spot
+        return 2.0 - 2.0 * (spot.x * there.x + spot.y * there.y + spot.z * there.z)
+
+
+def _write_to_members(cell: Cell[Outbox, Feed], feed: Feed) -> None:
+    """Write a cell's feed to all its members.
+
+    This loop is where the time of a busy server goes: nearly every pass is one
+    system call and nothing else.
+    """
+    data = b"".join(feed)
+    size = len(data)
+    for spot in cell.members:
+        outbox = spot.owner
+        if outbox.own is not None:
+            outbox.end_turn(feed)
+            continue
+        try:
+            sent = outbox.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            outbox.fail()
+            continue
+        if sent != size:
+            outbox.fall_behind(data[sent:])

@@ -1,0 +1,295 @@
+"""The bytes that one client is yet to be sent, and the only writer to his socket.
+
+While a client reads, an outbox holds nothing between turns: what he is owed is
+written with one system call, straight to the socket, which spares the reactor's
+detour by way of "writable" events. What the kernel does not take makes the client
+*slow*: from then on a `Backlog` keeps what he is owed, and the transport asks for
+more as it drains.
+
+What a client is owed within a turn comes from two lists, in order: his ``own``
+lines, and the part of his cell's ``feed`` (see `fanout`) that he has not ``seen``
+yet. Lines for many are appended to the feed once, and not to thousands of lists.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.internet.tcp import Server
+from typing_extensions import override
+from zope.interface import implementer
+
+from rum_twisted.pergola.backlog import Backlog, Nearness
+from rum_twisted.world.airspace import Spot
+from rum_twisted.world.client import Client
+
+__all__ = ["Agenda", "Feed", "Outbox", "Owner", "nobody_is_near"]
+
+Feed = list[bytes]
+_NO_FEED: Final[Sequence[bytes]] = ()
+_CHUNK: Final = 16_384  # bytes given to the transport of a slow client at a time
+
+
+def nobody_is_near(callsign: bytes) -> float:
+    """Rank senders for a client who is not in the airspace: all alike."""
+    return 0.0
+
+
+class Owner(Protocol):
+    """The connection that an outbox belongs to."""
+
+    def cut(self, reason: str) -> None:
+        """Disconnect the client at once; the reason is for the log."""
+
+    def disconnect(self) -> None:
+        """End the client's session; what was sent to him before is delivered."""
+
+
+class Agenda:
+    """What must be done before the reactor turns."""
+
+    __slots__ = ("condemned", "due")
+
+    def __init__(self) -> None:
+        self.due: list[Outbox] = []  # to be settled
+        self.condemned: dict[Outbox, str] = {}  # to be cut, and why
+
+
+@implementer(IPullProducer, IPushProducer)
+class Outbox:
+    """One client's share of the fan-out.
+
+    Args:
+        owner: the connection.
+        transport: its transport; a plain TCP one is written to directly.
+        bound: bytes that may wait in user space.
+        agenda: where this outbox enters itself when it cannot wait for the turn.
+
+    Invariants: ``own is None`` means that the client has nothing of his own, has
+    seen nothing of the feed and is not slow, so that he can share what is written
+    to others; ``seen`` is 0 then.
+    """
+
+    __slots__ = (
+        "_agenda",
+        "_backlog",
+        "_bound",
+        "_finished",
+        "_is_direct",
+        "_is_paused",
+        "_transport",
+        "client",
+        "is_due",
+        "nearness",
+        "own",
+        "owner",
+        "seen",
+        "send",
+        "spot",
+        "stalled",
+    )
+
+    def __init__(
+        self, owner: Owner, transport: Any, bound: int, agenda: Agenda
+    ) -> None:
+        self.owner = owner
+        self.client: Client | None = None  # once he is on
+        self._transport = transport
+        self._bound = bound
+        self._agenda = agenda
+        self._backlog: Backlog | None = None
+        self._finished: Callable[[], None] | None = None
+        self._is_paused = False
+        # Anything but bare TCP (TLS, a proxy's wrapper) must be written to in its
+        # own way: straight to the socket would go past the encryption.
+        self._is_direct = type(transport) is Server
+        self.send: Callable[[bytes], int] = self._write
+        if self._is_direct:
+            self.send = transport.getHandle().send
+        else:
+            transport.registerProducer(self, streaming=True)
+        self.is_due = False
+        self.nearness: Nearness = nobody_is_near
+        self.own: list[bytes] | None = None
+        self.seen = 0
+        self.spot: Spot[Outbox, Feed] | None = None
+        self.stalled = 0  # sweeps since a slow client last took anything
+
+    @override
+    def __repr__(self) -> str:
+        """Tell how much waits."""
+        return f"<Outbox: {self.waiting} bytes wait>"
+
+    @property
+    def is_slow(self) -> bool:
+        """Tell whether the client has not taken all he was sent."""
+        return self._backlog is not None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in user space, the transport's own buffer not counted."""
+        return self._backlog.size if self._backlog else 0
+
+    def push(self, line: bytes) -> None:
+        """Give the client a line that must leave before the reactor turns."""
+        self.put(line)
+        if not self.is_due:
+            self.is_due = True
+            self._agenda.due.append(self)
+
+    def put(self, line: bytes) -> None:
+        """Give the client a line that leaves with the turn, behind all before it."""
+        self.catch_up()
+        assert self.own is not None, "catch_up() sets it"
+        self.own.append(line)
+
+    def catch_up(self) -> None:
+        """Make what has been fed to his cell so far his own."""
+        self.take_over(self.spot.cell.feed if self.spot else _NO_FEED)
+
+    def take_over(self, feed: Sequence[bytes]) -> None:
+        """Make what he has not seen of ``feed`` his own."""
+        if self.own is None:
+            self.own = []
+        if self.seen < len(feed):
+            self.own += feed[self.seen :]
+            self.seen = len(feed)
+
+    def start_at(self, seen: int) -> None:
+        """Begin with a new cell: what it was fed before is not his."""
+        if seen and self.own is None:
+            self.own = []
+        self.seen = seen
+
+    def skip(self, line: bytes) -> None:
+        """Feed ``line`` to his cell without his getting it: he said it himself."""
+        self.catch_up()
+        assert self.spot is not None, "only who is in a cell feeds it"
+        self.spot.cell.feed.append(line)
+        self.seen += 1
+
+    def settle(self) -> None:
+        """Write what he is owed now, in the middle of a turn."""
+        self.is_due = False
+        self.catch_up()
+        lines = self.own
+        assert lines is not None, "catch_up() sets it"
+        # What he has seen of this turn's feed counts until the turn ends.
+        self.own = [] if self.seen or self._backlog else None
+        self._write_out(lines)
+
+    def end_turn(self, feed: Sequence[bytes]) -> None:
+        """Write what he is owed at the end of a turn.
+
+        Args:
+            feed: what his cell was fed during the turn.
+        """
+        lines = self.own or []
+        if self.seen < len(feed):
+            lines += feed[self.seen :]
+        self.own = [] if self._backlog else None
+        self.seen = 0
+        self._write_out(lines)
+
+    def fall_behind(self, rest: bytes) -> None:
+        """Keep what the kernel did not take of a write, and begin to be slow."""
+        backlog = self._backlog = Backlog(self._bound)
+        if self.own is None:
+            self.own = []
+        begun, end, lines = rest.partition(b"\n")
+        backlog.put_first(begun + end)
+        for line in lines.splitlines(keepends=True):
+            backlog.add(line)
+        self.stalled = 0
+        if self._is_direct:
+            self._transport.registerProducer(self, streaming=False)
+
+    def fail(self) -> None:
+        """Note that the socket is dead: nothing more can be sent."""
+        self.own = []
+        self._condemn("the connection is broken")
+
+    def finish(self, finished: Callable[[], None]) -> None:
+        """Write what is left, then call ``finished``; perhaps at once."""
+        self.settle()
+        if self._backlog is None:
+            self._end_production()
+            finished()
+        else:
+            self._finished = finished
+
+    def _write_out(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
+        if self._backlog is not None:
+            self._wait(lines)
+            return
+        data = b"".join(lines)
+        try:
+            sent = self.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.fail()
+            return
+        if sent != len(data):
+            self.fall_behind(data[sent:])
+
+    def _wait(self, lines: list[bytes]) -> None:
+        """Let lines wait for a slow client."""
+        backlog = self._backlog
+        assert backlog is not None, "only a slow client waits"
+        for line in lines:
+            backlog.add(line)
+        if backlog.is_over_bound:
+            self._condemn(f"{backlog.size} bytes wait for him")
+
+    def _condemn(self, reason: str) -> None:
+        self._agenda.condemned.setdefault(self, reason)
+
+    def _write(self, data: bytes) -> int:
+        """Write to a transport that buffers by itself; returns the bytes taken."""
+        if self._is_paused:
+            return 0
+        self._transport.write(data)
+        return len(data)
+
+    def _catch_breath(self) -> None:
+        """Be slow no longer: everything was taken."""
+        self._backlog = None
+        if self.own is not None and not self.own and not self.seen:
+            self.own = None
+        if self._finished is not None:
+            finished, self._finished = self._finished, None
+            self._end_production()
+            finished()
+
+    def _end_production(self) -> None:
+        if not self._is_direct:
+            self._transport.unregisterProducer()
+
+    # Twisted's words: the transport calls these as it drains.
+
+    def pauseProducing(self) -> None:
+        """Stop writing: the transport's buffer is full."""
+        self._is_paused = True
+
+    def resumeProducing(self) -> None:
+        """Write more of what waits: the transport has room again."""
+        self._is_paused = False
+        self.stalled = 0
+        while self._backlog is not None and not self._is_paused:
+            data = self._backlog.take(_CHUNK, self.nearness)
+            if data:
+                self._transport.write(data)
+            else:
+                if self._is_direct:
+                    self._transport.unregisterProducer()
+                self._catch_breath()
+            if self._is_direct:
+                return  # a pulling transport asks again
+
+    def stopProducing(self) -> None:
+        """Forget what waits: the connection is gone."""
+        self._backlog = None
+        self._finished = None

@@ -1,0 +1,291 @@
+"""Bytes of one client in, bytes out: the only module that knows his transport.
+
+Lines end in CR, LF, or both, and for everybody alike: a server that splits at CR LF
+only lets a liar put a line into somebody else's mouth. Segments may be cut anywhere.
+
+The end of a connection needs care. A socket that is closed while input is unread
+makes the kernel throw away what was just written, and with it the ``$ER`` that says
+why a logon was refused. So the connection is closed for writing first; what still
+comes in is read and dropped until the client closes too, or a moment has passed.
+"""
+
+from socket import SO_SNDBUF, SOL_SOCKET
+from typing import Any, Final
+
+from twisted.internet.tcp import Server
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from rum_twisted.pergola.connections import Connections
+from rum_twisted.pergola.fanout import Fanout
+from rum_twisted.pergola.limits import Limits, Traffic
+from rum_twisted.pergola.outbox import Outbox
+from rum_twisted.session.commands import receive
+from rum_twisted.session.errors import ServerFull
+from rum_twisted.session.interfaces import IConnection
+from rum_twisted.session.network import Network
+from rum_twisted.session.phases import Phase
+from rum_twisted.session.replies import TIMEOUT_WARNING, text_line
+from rum_twisted.session.session import Session
+from rum_twisted.wire.errors import LineTooLong
+
+__all__ = ["FSDProtocol"]
+
+LINES_AT_A_TIME: Final = 100
+"""How many lines of one client are handled before others have their turn."""
+
+
+@implementer(IConnection)
+class FSDProtocol(LineReceiver):
+    """One client's connection.
+
+    All that it knows is plain state: the session, the outbox, the traffic, and
+    ``_rest``, input that has not been handled yet.
+    """
+
+    __slots__ = (
+        "_connections",
+        "_fanout",
+        "_is_busy",
+        "_is_held",
+        "_is_overlong",
+        "_is_yielding",
+        "_limits",
+        "_rest",
+        "outbox",
+        "session",
+        "traffic",
+    )
+
+    log = Logger()
+    transport: Any  # ITransport and more, and always there when it is used
+    outbox: Outbox
+    traffic: Traffic
+
+    def __init__(
+        self,
+        network: Network,
+        fanout: Fanout,
+        limits: Limits,
+        connections: Connections,
+    ) -> None:
+        self._connections = connections
+        self._fanout = fanout
+        self._limits = limits
+        self._rest = b""  # input not handled yet: held lines, the begin of a line
+        self._is_overlong = False  # the line that comes in is dropped up to its end
+        self._is_held = False  # the session waits for an answer
+        self._is_yielding = False  # others have their turn
+        self._is_busy = False  # lines are being handled
+        self.session = Session(self, network)
+
+    @override
+    def __repr__(self) -> str:
+        """Tell who is at the other end."""
+        return f"<FSDProtocol of {self.session.name}>"
+
+    # What Twisted calls.
+
+    @override
+    def connectionMade(self) -> None:
+        """Meet a client: say nothing, unless the server is full."""
+        self.traffic = Traffic(self._connections.clock.seconds())
+        _tune(self.transport, self._limits.send_buffer)
+        self.outbox = Outbox(
+            self, self.transport, self._limits.outbox_bytes, self._fanout.agenda
+        )
+        if self._connections.admit(self):
+            return
+        self.session.refuse(ServerFull())
+        self.session.close()
+        self._fanout.settle()
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes as they come, cut in any way."""
+        if self.session.phase is Phase.CLOSED:
+            return
+        self.traffic.count(len(data))
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        if self._is_held or self._is_yielding:
+            self._rest = data
+        else:
+            self._handle(data)
+
+    @override
+    def lineReceived(self, line: bytes) -> None:
+        """Handle one line; a fault of ours costs this connection, and no other."""
+        try:
+            receive(self.session, line)
+        except Exception:  # noqa: BLE001  # the boundary that outlives its guests
+            self.log.failure("a line of {session} met a bug", session=self.session)
+            self.session.close()
+
+    @override
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Drop a line that is too long, and go on with the next one."""
+        if self.session.phase is Phase.LOGGED_ON:
+            self.session.refuse(LineTooLong())
+
+    @override
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Note that the socket is gone: the client leaves the world at once."""
+        self.outbox.stopProducing()
+        self.session.end()
+        self._connections.forget(self)
+        self._fanout.settle()
+
+    # What a session asks for.
+
+    def send(self, line: bytes) -> None:
+        """Give the client a line; it leaves at once."""
+        self.outbox.push(line)
+
+    def pause(self) -> None:
+        """Hold the lines that follow back until `resume`."""
+        self._is_held = True
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Go on with the lines held back."""
+        if self._is_held:
+            self._is_held = False
+            self._go_on()
+
+    def close(self) -> None:
+        """Say no more, after what has been said; called by the session's end."""
+        self._rest = b""
+        self._connections.dismiss(self)
+        self.outbox.finish(self._hang_up)
+
+    # What the rest of the server asks for.
+
+    def say(self, text: str) -> None:
+        """Send the client a text of the server, if he is on."""
+        if self.session.phase is Phase.LOGGED_ON:
+            self.send(text_line(self.session.name, text))
+
+    def disconnect(self) -> None:
+        """End the session as if the client had logged off."""
+        self.session.close()
+
+    def cut(self, reason: str) -> None:
+        """Disconnect a client at once who does not read, or whose socket is dead."""
+        self.log.warn(
+            "{callsign} is cut: {reason}", callsign=self.session.name, reason=reason
+        )
+        self.session.end()
+        self._connections.dismiss(self)
+        self.outbox.stopProducing()
+        self.transport.abortConnection()
+
+    def check(self, now: float) -> None:
+        """Look after this connection, about once a second."""
+        limits = self._limits
+        if self.outbox.is_slow:
+            self.outbox.stalled += 1
+            if self.outbox.stalled > limits.stall_timeout:
+                self.cut(f"he took nothing for {limits.stall_timeout:g} s")
+                return
+        is_on = self.session.phase is Phase.LOGGED_ON
+        patience = limits.idle_timeout if is_on else limits.login_timeout
+        if now - self.traffic.last_line_at > min(patience, limits.idle_timeout):
+            self._dismiss_for("silence", TIMEOUT_WARNING)
+        elif self.traffic.is_flooding(now, limits.flood_limit):
+            self._dismiss_for("flooding")
+
+    def _dismiss_for(self, reason: str, last_words: bytes = b"") -> None:
+        self.log.info(
+            "{callsign} is disconnected for {reason}",
+            callsign=self.session.name,
+            reason=reason,
+        )
+        if last_words:
+            self.send(last_words)
+        self.session.close()
+
+    def _handle(self, data: bytes) -> None:
+        """Handle the lines in ``data``; what is left becomes the rest."""
+        lines = data.replace(b"\r", b"\n").split(b"\n")
+        begun = lines.pop()
+        if lines and self._is_overlong:
+            del lines[0]
+            self._is_overlong = False
+        self._is_busy = True
+        for number, line in enumerate(lines):
+            if number == LINES_AT_A_TIME:
+                self._yield()
+            if self._is_held or self._is_yielding:
+                self._rest = b"\n".join((*lines[number:], begun))
+                break
+            if line:
+                self._handle_line(line)
+        else:
+            self._keep(begun)
+        self._is_busy = False
+        if self.session.phase is Phase.CLOSED:
+            self._rest = b""
+        self._fanout.settle()
+
+    def _handle_line(self, line: bytes) -> None:
+        self.traffic.last_line_at = self._connections.clock.seconds()
+        if len(line) + len(b"\r\n") > self._limits.max_line:
+            self.lineLengthExceeded(line)
+        else:
+            self.lineReceived(line)
+
+    def _keep(self, begun: bytes) -> None:
+        """Keep the begin of a line, as long as it may still become one."""
+        if self._is_overlong:
+            return
+        if len(begun) + len(b"\r\n") > self._limits.max_line:
+            self._is_overlong = True
+            self.lineLengthExceeded(begun)
+        else:
+            self._rest = begun
+
+    def _yield(self) -> None:
+        """Let others have their turn before the lines that follow."""
+        self._is_yielding = True
+        self.transport.pauseProducing()
+        self._connections.clock.callLater(0, self._go_on_after_others)
+
+    def _go_on_after_others(self) -> None:
+        self._is_yielding = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Handle the rest, and read on."""
+        if self._is_held or self._is_yielding or self._is_busy:
+            return
+        if self.session.phase is Phase.CLOSED:
+            return
+        data, self._rest = self._rest, b""
+        self._handle(data)
+        if not (self._is_held or self._is_yielding):
+            self.transport.resumeProducing()
+
+    def _hang_up(self) -> None:
+        """Close for writing; the client has a moment to read and to close as well."""
+        if type(self.transport) is not Server:
+            self.transport.loseConnection()
+            return
+        self.transport.loseWriteConnection()
+        self.transport.resumeProducing()  # and drop what comes
+
+
+def _tune(transport: object, send_buffer: int) -> None:
+    """Set a TCP connection up for short lines to many, some of whom do not read."""
+    for option in ("setTcpNoDelay", "setTcpKeepAlive"):
+        set_option = getattr(transport, option, None)
+        if set_option is not None:
+            set_option(True)
+    handle = getattr(transport, "getHandle", None)
+    if handle is not None and hasattr(handle(), "setsockopt"):
+        # Left alone, the kernel holds up to 4 MB for each client that sleeps.
+        handle().setsockopt(SOL_SOCKET, SO_SNDBUF, send_buffer)

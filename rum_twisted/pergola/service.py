@@ -1,0 +1,190 @@
+"""The front as a service: it listens, looks after connections, and goes down well."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from rum_twisted.pergola.factory import FSDFactory
+from rum_twisted.pergola.fanout import Fanout
+from rum_twisted.session.replies import ANNOUNCER
+from rum_twisted.terms.units import Seconds
+from rum_twisted.wire.codec import encode
+from rum_twisted.wire.messages.weather import WindDelta
+
+__all__ = ["CannotStart", "PergolaService"]
+
+_SWEEP: Final = Seconds(1.0)
+_FAREWELL: Final = "The server is going down."
+_LAST_MOMENT: Final = Seconds(1.0)
+"""How long clients have to hang up when the server goes down."""
+
+_BACKLOG: Final = 4096
+"""Connections that wait to be accepted; Twisted's 50 lose most of a logon storm."""
+
+_STREAMS: Final = frozenset(("tcp", "tcp6", "ssl"))  # endpoints that take a backlog
+
+
+class CannotStart(Exception):
+    """The server cannot listen where it should; the message says where and why."""
+
+
+class PergolaService(Service):
+    """The FSD front.
+
+    Args:
+        reactor: listens and schedules.
+        endpoints: where to listen, as Twisted's endpoint strings.
+        factory: makes the protocols.
+        fanout: of the factory's network.
+        wind_delta_interval: between two ``#DL``.
+        random: draws the wind's changes.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        endpoints: Sequence[str],
+        factory: FSDFactory,
+        fanout: Fanout,
+        *,
+        wind_delta_interval: Seconds,
+        random: Random,
+    ) -> None:
+        self.setName("pergola")
+        self.fanout = fanout
+        self.connections = factory.connections
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._factory = factory
+        self._random = random
+        self._ports: list[IListeningPort] = []
+        self._sweep = LoopingCall(self._look_after)
+        self._wind = LoopingCall(self._change_wind)
+        self._wind_interval = wind_delta_interval
+        for loop in (self._sweep, self._wind):
+            loop.clock = reactor
+
+    @override
+    def __repr__(self) -> str:
+        """Tell where it listens, and to how many."""
+        return f"<Pergola on {self._endpoints}: {self.connections!r}>"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, as ``host:port``; empty while it does not run."""
+        return [_printed(port) for port in self._ports]
+
+    @override
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still use low ports.
+
+        Raises:
+            CannotStart: an address is taken, or not ours.
+        """
+        super().privilegedStartService()
+        self._listen()
+
+    @override
+    def startService(self) -> None:
+        """Begin to look after connections; listen, if that is not done yet."""
+        super().startService()
+        if not self._ports:
+            self._listen()
+        self._sweep.start(_SWEEP, now=False)
+        self._wind.start(self._wind_interval, now=False)
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Go down; fires when no port, timer or connection is left."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._go_down())
+
+    async def _go_down(self) -> None:
+        """Take no new clients, say a last word, then end the connections."""
+        for loop in (self._sweep, self._wind):
+            if loop.running:
+                loop.stop()
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        for connection in list(self.connections.open):
+            connection.say(_FAREWELL)
+        self.fanout.settle()
+        self.fanout.stop()
+        for connection in list(self.connections.open):
+            connection.disconnect()
+        gone = self.connections.when_all_gone()
+        gone.addTimeout(_LAST_MOMENT, self._reactor)
+        try:
+            await gone
+        except TimeoutError:
+            gone = self.connections.when_all_gone()
+            self.connections.abort_all()
+            await gone
+
+    def _listen(self) -> None:
+        """Listen on every endpoint, or on none."""
+        for description in self._endpoints:
+            endpoint = serverFromString(self._reactor, _with_backlog(description))
+            listening = endpoint.listen(self._factory)
+            listening.addCallback(self._ports.append)
+            failures: list[Failure] = []
+            listening.addErrback(failures.append)
+            for failure in failures:
+                for port in self._ports:
+                    port.stopListening()
+                self._ports = []
+                raise CannotStart(
+                    f"cannot listen on {description}: {_reason(failure)}"
+                ) from failure.value
+
+    def _look_after(self) -> None:
+        """Sweep over the connections; one bad sweep does not end the others."""
+        try:
+            self.connections.sweep()
+            self.fanout.settle()
+        except Exception:  # noqa: BLE001  # the loop must go on
+            self.log.failure("a sweep over the connections failed")
+
+    def _change_wind(self) -> None:
+        """Tell everybody of a small change of the wind."""
+        speed = self._random.randint(-5, 5)
+        direction = self._random.randint(-10, 10)
+        line = encode(WindDelta(ANNOUNCER, "*", speed, direction))
+        self.fanout.announce(line, None)
+
+
+def _with_backlog(description: str) -> str:
+    """Return an endpoint string with a backlog, unless it names one or has none."""
+    kind = description.partition(":")[0]
+    if kind not in _STREAMS or "backlog=" in description:
+        return description
+    return f"{description}:backlog={_BACKLOG}"
+
+
+def _reason(failure: Failure) -> str:
+    """Say in a few words why listening failed."""
+    error = failure.value
+    if isinstance(error, CannotListenError):
+        error = error.socketError
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
+
+
+def _printed(port: IListeningPort) -> str:
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
+    return str(address) if host is None else f"{host}:{number}"

@@ -1,0 +1,61 @@
+"""The connection itself: pings and kills."""
+
+from dataclasses import replace
+
+from rum_twisted.session.relay import relay
+from rum_twisted.session.replies import ANNOUNCER, SERVER, text_line
+from rum_twisted.session.session import Session
+from rum_twisted.wire.codec import encode
+from rum_twisted.wire.messages.control import Kill, Ping, Pong
+from rum_twisted.world.policy import may_kill
+from rum_twisted.world.roster import NoSuchCallsign
+from rum_twisted.world.routing import Audience, audience_of
+from rum_twisted.world.visibility import Channel
+
+__all__ = ["kill", "ping", "pong"]
+
+
+def ping(session: Session, message: Ping) -> None:
+    """Answer a ping to the server with the same data, pass any other on."""
+    sender = session.identify(message.source)
+    if audience_of(message.destination) is Audience.SERVER:
+        session.answer(Pong(SERVER, sender.callsign, message.data))
+    else:
+        relay(session, sender, replace(message, source=sender.callsign), Channel.DATA)
+
+
+def pong(session: Session, message: Pong) -> None:
+    """Pass the answer to a ping on; one to the server is swallowed."""
+    sender = session.identify(message.source)
+    relay(session, sender, replace(message, source=sender.callsign), Channel.DATA)
+
+
+def kill(session: Session, message: Kill) -> None:
+    """End somebody's session, if the sender is a supervisor.
+
+    Raises:
+        NoSuchCallsign: the target is not on; this is told to everybody who asks.
+    """
+    sender = session.identify(message.source)
+    network = session.network
+    target = network.roster.find(message.destination)
+    if target is None:
+        raise NoSuchCallsign(message.destination)
+    if not may_kill(sender.rating):
+        refusal = "You are not allowed to kill users!"
+        session.connection.send(text_line(sender.callsign, refusal))
+        session.log.warn(
+            "{callsign} may not kill {target}",
+            callsign=sender.callsign,
+            target=target.callsign,
+        )
+        return
+    confirmation = f"Attempting to kill {message.destination}"
+    session.connection.send(text_line(sender.callsign, confirmation))
+    session.log.info(
+        "{callsign} kills {target}", callsign=sender.callsign, target=target.callsign
+    )
+    network.delivery.send(
+        encode(Kill(ANNOUNCER, target.callsign, message.reason)), target
+    )
+    network.delivery.disconnect(target)

@@ -1,0 +1,22 @@
+"""What all sessions of one server share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rum_twisted.session.interfaces import IAccounts, IDelivery, IWeather
+from rum_twisted.terms.units import Seconds
+from rum_twisted.world.roster import Roster
+
+__all__ = ["Network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The shared world and the ways to it."""
+
+    roster: Roster
+    delivery: IDelivery
+    accounts: IAccounts
+    weather: IWeather
+    greeting: Callable[[], Sequence[str]]  # lines, read anew at each logon
+    now: Callable[[], Seconds]  # since the Unix epoch, UTC

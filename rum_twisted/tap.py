@@ -1,0 +1,157 @@
+"""``twistd rum``: the command line becomes a `Config`, and that the services.
+
+What twistd does, in its order: its own options, where ``--reactor`` installs a
+reactor at once; `Options` here, which read the settings; `makeService`; the fork, if
+it becomes a daemon; the start of the services. A file descriptor of an event loop,
+a thread or a connection that is made before the fork may not work after it, so
+nothing but objects is made here.
+
+This is the one module that imports the reactor, and it does so late: first the
+settings have to say whether OpenSSL is needed, and first the reactor has to be
+chosen. `rum_twisted.assembly` waits for that too, since it imports Twisted's
+endpoints, and they OpenSSL.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from twisted.application.service import IService
+from twisted.logger import Logger
+from twisted.python import usage
+from typing_extensions import override
+
+from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
+
+__all__ = ["Options", "makeService"]
+
+_log: Final = Logger()
+
+
+class Options(usage.Options):
+    """The options behind ``rum``; after parsing, `configuration` has the settings."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Serves pilots and controllers over the FSD protocol. Every setting may "
+        "stand in a TOML file, in a variable (RUM_STATUS__INTERVAL=30) or on the "
+        "command line (--set status.interval=30); the last of these counts most. "
+        "etc/rum.toml.example lists them all."
+    )
+    optParameters: ClassVar = [
+        ["config", "c", None, "Read settings from this TOML file."]
+    ]
+    optFlags: ClassVar = [
+        ["check-config", None, "Only check the settings: exit with 0 or 1."]
+    ]
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self._environ = environ
+        self._assignments: list[str] = []
+        self.configuration: Config
+
+    def opt_set(self, assignment: str) -> None:
+        """Change one setting: table.key=value, as in TOML. May be repeated."""
+        self._assignments.append(assignment)
+
+    @override
+    def postOptions(self) -> None:
+        """Read the settings.
+
+        Raises:
+            usage.UsageError: they cannot be used; twistd shows why and exits.
+            SystemExit: after ``--check-config``.
+        """
+        path = self["config"]
+        try:
+            self.configuration = load(
+                None if path is None else Path(path), self._assignments, self._environ
+            )
+            self._check_listeners()
+        except ConfigError as error:
+            if self["check-config"]:
+                sys.stdout.write(f"{error}\n")
+                raise SystemExit(1) from error
+            raise usage.UsageError(f"the settings cannot be used:\n{error}") from error
+        if self["check-config"]:
+            sys.stdout.write("configuration ok\n")
+            raise SystemExit(0)
+
+    def _check_listeners(self) -> None:
+        """Have Twisted look at the endpoints, key files included; none is opened.
+
+        Raises:
+            ConfigError: with a mistake for each that cannot be built.
+        """
+        reactor = _reactor_for(self.configuration)
+        from twisted.internet.endpoints import serverFromString  # noqa: PLC0415
+
+        mistakes = []
+        for description in self.configuration.pergola.listen:
+            if self["check-config"] and endpoints.is_inherited(description):
+                continue  # whoever only checks has not inherited it
+            try:
+                serverFromString(reactor, description)
+            except Exception as error:  # noqa: BLE001 - each kind has its own
+                text = f"{description} cannot be used: {error!r}"
+                mistakes.append(Mistake("pergola.listen", text))
+        if mistakes:
+            raise ConfigError(mistakes)
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """Build the services of ``twistd rum``; none is started.
+
+    Args:
+        options: as parsed.
+        reactor: what the services run on; ``None`` for the process's own.
+    """
+    config = options.configuration
+    if reactor is None:
+        reactor = _reactor_for(config)
+    from rum_twisted.assembly import build_services  # noqa: PLC0415 - see above
+
+    twistd_options = options.parent
+    in_foreground = twistd_options is not None and bool(twistd_options["nodaemon"])
+    return build_services(
+        config,
+        reactor,
+        _tell if in_foreground else _note,
+        on_terminal=in_foreground,
+    )
+
+
+def _reactor_for(config: Config) -> Any:
+    """Return the process's reactor: the one that was chosen, else asyncio's.
+
+    Every reactor imports OpenSSL if it can, and that costs 12 MB of the 64 that a
+    small box has. ``None`` in its place makes that import fail, which Twisted takes
+    for "not installed". With ``--reactor`` it is too late for it.
+    """
+    if "twisted.internet.reactor" not in sys.modules:
+        if not config.pergola.needs_tls:
+            # None is documented for this, though not in the type.
+            sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
+        from twisted.internet import asyncioreactor  # noqa: PLC0415 - see above
+
+        asyncioreactor.install()
+    from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place
+
+    return reactor
+
+
+def _tell(line: str) -> None:
+    """Give the operator a line, on his terminal if there is still one."""
+    try:
+        # The log has taken sys.stdout over by now.
+        print(line, file=sys.__stdout__, flush=True)
+    except (OSError, ValueError):  # closed, or it does not know a letter
+        _note(line)
+
+
+def _note(line: str) -> None:
+    """Write a line for the operator to the log."""
+    _log.info("{line}", line=line)

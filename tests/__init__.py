@@ -1,0 +1,1 @@
+"""What Rum does, told as tests."""

@@ -1,0 +1,1 @@
+"""Real processes, ports and files."""

@@ -1,0 +1,1 @@
+"""What several tests need: builders, fakes of the far side, real processes."""

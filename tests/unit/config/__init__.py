@@ -1,0 +1,1 @@
+"""The settings: kinds of values, sources, and the example for operators."""

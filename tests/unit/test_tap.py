@@ -1,0 +1,110 @@
+"""The command line of ``twistd rum``."""
+
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from rum_twisted.config import load
+from rum_twisted.tap import Options, makeService
+
+
+class PluginTests(SynchronousTestCase):
+    """twistd knows of Rum."""
+
+    def test_rum_is_among_the_plugins(self) -> None:
+        """``twistd --help`` lists it, and it leads here."""
+        (rum,) = [
+            plugin for plugin in getPlugins(IServiceMaker) if plugin.tapname == "rum"
+        ]
+        self.assertIs(rum.options, Options)
+        self.assertIs(rum.makeService, makeService)
+
+
+class OptionsTests(SynchronousTestCase):
+    """Options become settings."""
+
+    def parse(self, *arguments: str, **environ: str) -> Options:
+        """Parse ``arguments`` with nothing but ``environ`` in the environment."""
+        options = Options(environ)
+        options.parseOptions(list(arguments))
+        return options
+
+    def check(self, *arguments: str) -> tuple[int | str | None, str]:
+        """Return what ``--check-config`` exits with and prints."""
+        printed = StringIO()
+        with redirect_stdout(printed), self.assertRaises(SystemExit) as caught:
+            self.parse("--check-config", *arguments)
+        return caught.exception.code, printed.getvalue()
+
+    def test_nothing_is_needed(self) -> None:
+        """Without options the defaults hold."""
+        self.assertEqual(self.parse().configuration, load())
+
+    def test_all_sources_are_read(self) -> None:
+        """The file, variables and each ``--set`` reach the settings."""
+        path = Path(self.mktemp())
+        path.write_text('[pergola]\nident = "A"\n', encoding="utf-8")
+        pergola = self.parse(
+            "--config",
+            str(path),
+            "--set",
+            "pergola.max_clients=5",
+            "--set",
+            "pergola.max_line=4096",
+            RUM_PERGOLA__NAME="Club",
+        ).configuration.pergola
+        self.assertEqual(pergola.ident, "A")
+        self.assertEqual(pergola.name, "Club")
+        self.assertEqual(pergola.max_clients, 5)
+        self.assertEqual(pergola.max_line, 4096)
+
+    def test_a_mistake_is_one_of_usage(self) -> None:
+        """Its text is for twistd to show; there is no traceback."""
+        with self.assertRaises(UsageError) as caught:
+            self.parse("--set", "pergola.max_client=5", RUM_X="1")
+        self.assertEqual(
+            str(caught.exception),
+            "the settings cannot be used:\n"
+            "RUM_X: no such setting\n"
+            "--set: pergola.max_client: no such setting; "
+            "did you mean pergola.max_clients?",
+        )
+
+    def test_arguments_are_refused(self) -> None:
+        """There is nothing that one could mean."""
+        with self.assertRaises(UsageError):
+            self.parse("rum.toml")
+
+    def test_an_endpoint_that_cannot_be_built(self) -> None:
+        """Twisted looks at each, and all that it refuses are told."""
+        with self.assertRaises(UsageError) as caught:
+            self.parse("--set", 'pergola.listen=["foo:1", "tcp:0", "tcp:0:x=1"]')
+        _, first, second = str(caught.exception).splitlines()
+        self.assertTrue(first.startswith("pergola.listen: foo:1 cannot be used: "))
+        self.assertTrue(second.startswith("pergola.listen: tcp:0:x=1 cannot be used: "))
+
+    def test_good_settings_are_ok(self) -> None:
+        """``--check-config`` says so and exits with 0."""
+        self.assertEqual(self.check(), (0, "configuration ok\n"))
+
+    def test_bad_settings_are_listed(self) -> None:
+        """``--check-config`` prints a line for each mistake and exits with 1."""
+        code, printed = self.check("--set", "status.interval=0", "--set", "x=1")
+        self.assertEqual(code, 1)
+        self.assertEqual(
+            printed,
+            "--set: status.interval = 0: due a number from 0.1 to 86400\n"
+            "--set: x: no such setting\n",
+        )
+
+    def test_a_check_does_not_miss_inherited_sockets(self) -> None:
+        """Only a server under systemd has them; a check is made by hand."""
+        listen = 'pergola.listen=["systemd:INET:index=0"]'
+        self.assertEqual(self.check("--set", listen), (0, "configuration ok\n"))
+        with self.assertRaises(UsageError):
+            self.parse("--set", listen)

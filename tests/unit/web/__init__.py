@@ -1,0 +1,1 @@
+"""Tests of what those outside the network are shown."""

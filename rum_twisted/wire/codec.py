@@ -76,20 +76,10 @@ def decode(line: bytes, packet: Packet | None = None) -> Message:
     fields = body.split(":", MAX_FIELDS)[:MAX_FIELDS]
     if len(fields) < packet.minimum:
         raise TooFewFields
-    last = packet.fields[-1]
-    if last.kind.spread:
-        taken = len(packet.fields) - 1
-        fields[taken:] = [":".join(fields[taken:])]
-    return packet.message(
-        **{
-            field.name: field.kind.read(text)
-            for field, text in zip(packet.fields, fields, strict=False)
-        }
-    )
+    return packet.read(fields)
 
 
 def encode(message: Message) -> bytes:
     """Print ``message`` as one line, its end included."""
-    packet = FROM_SERVER[type(message)]
-    fields = [field.kind.write(getattr(message, field.name)) for field in packet.fields]
-    return (packet.prefix + ":".join(fields)).encode(ENCODING) + LINE_END
+    line = FROM_SERVER[type(message)].write(message)
+    return line.encode(ENCODING) + LINE_END

@@ -10,7 +10,10 @@ Source: docs/protocol.md, "Packets".
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
+
+from typing_extensions import override
 
 from rum_twisted.wire.fields import (
     read_coordinate,
@@ -64,23 +67,72 @@ class Field:
     kind: FieldKind = TEXT
 
 
-@dataclass(frozen=True, slots=True)
 class Packet:
     """One row of the table.
 
-    ``minimum`` is how many fields a client must send; what is missing beyond it
-    reads as empty. A row without a message is known, but no client may send it.
+    Args:
+        prefix: with which the line begins.
+        message: the class of its decoded form; ``None``: the packet is known, but
+            no client may send it.
+        fields: in the order of the line.
+        minimum: how many fields a client must send; what is missing beyond it
+            reads as empty.
     """
 
-    prefix: str
-    message: type[Any] | None = None
-    fields: tuple[Field, ...] = ()
-    minimum: int = 0
+    __slots__ = (
+        "_names",
+        "_readers",
+        "_values",
+        "_writers",
+        "fields",
+        "message",
+        "minimum",
+        "prefix",
+    )
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The message's attributes in the order of the line."""
-        return tuple(field.name for field in self.fields)
+    def __init__(
+        self,
+        prefix: str,
+        message: type[Any] | None = None,
+        fields: tuple[Field, ...] = (),
+        minimum: int = 0,
+    ) -> None:
+        self.prefix = prefix
+        self.message = message
+        self.fields = fields
+        self.minimum = minimum
+        # Position reports go through here thousands of times a second.
+        self._names = tuple(field.name for field in fields)
+        self._readers = tuple(field.kind.read for field in fields)
+        self._writers = tuple(field.kind.write for field in fields)
+        self._values = attrgetter(*self._names) if fields else None
+
+    @override
+    def __repr__(self) -> str:
+        """Tell the prefix."""
+        return f"<Packet {self.prefix}>"
+
+    def read(self, texts: list[str]) -> Any:
+        """Return the message that the fields of a line make.
+
+        Args:
+            texts: at least `minimum` fields.
+        """
+        assert self.message is not None, "only what clients may send is read"
+        last = len(self.fields) - 1
+        if self.fields[last].kind.spread:
+            texts[last:] = [":".join(texts[last:])]
+        values = [read(text) for read, text in zip(self._readers, texts, strict=False)]
+        return self.message(**dict(zip(self._names, values, strict=False)))
+
+    def write(self, message: Any) -> str:
+        """Return the line that tells ``message``, without its end."""
+        assert self._values is not None, "only packets with fields are written"
+        values = self._values(message)
+        if len(self.fields) == 1:
+            values = (values,)
+        texts = [write(value) for write, value in zip(self._writers, values, strict=True)]
+        return self.prefix + ":".join(texts)
 
 
 def _addressed(

@@ -7,7 +7,7 @@ are 300 reports a second with 1,499 possible receivers each. The essay:
 the same little cube, is of the same kind and has ranges of about the same size
 stands in the same `Cell`. Cubes know neither poles nor an antimeridian. The edge
 of the cubes grows with the range: a pilot on the apron, heard for 10 miles, stands
-in a cube of 8 miles; one at cruise level, heard for 290, in one of 256.
+in a cube of 7 miles; one at cruise level, heard for 290, in one of 170.
 
 **Three answers.** For a report from a place ``v``, a cell is judged as a whole by
 the distance from ``v`` to the middle of its cube. Whoever stands in it is at most
@@ -32,6 +32,8 @@ An `Airspace` does not know what its owner keeps about a client, nor what he doe
 with a cell: both are opaque to it (`Spot.owner`, `Cell.feed`).
 """
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, product
 from math import floor, sqrt
@@ -51,11 +53,13 @@ F = TypeVar("F")
 
 _SLACK: Final = 1e-15  # of a dot product: what rounding may cost
 _MARGIN: Final = 1e-12  # of a squared chord, when a whole cell is judged
-_BLOCK: Final = 0.125  # edge of a block, in radii: about 430 NM
+_BLOCK: Final = 0.25  # edge of a block, in radii: about 860 NM
 _FEW_BLOCKS: Final = 9  # so few are gone through faster than looked up
-_SMALLEST_EDGE: Final = 8  # NM
-_LARGEST_EDGE: Final = 512  # NM
-_OPEN_BAND_BITS: Final = 10  # ranges of 512 NM and more share a band
+_EDGE: Final = 2 / 3  # of a cube, in ranges: smaller asks fewer, but has more cells
+_SMALLEST_EDGE: Final = 10  # NM; a range below it counts as this
+_BOUNDS: Final = (0, 1, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512)
+"""Where bands of ranges begin, in NM; each is about 1.4 times the one before it."""
+
 _MEMORY: Final = 1024  # how many limits a band remembers; there are few in practice
 _RADIUS: Final = HALF_CIRCLE / 3.141592653589793  # NM
 _HALF_DIAGONAL: Final = sqrt(3.0) / 2.0
@@ -128,7 +132,7 @@ class Band(Generic[T, F]):
         self.radio = radio  # NM, lowest and highest
         self.sight = sight
         lowest = sight[0] if kind is ClientKind.CONTROLLER else radio[0]
-        miles = max(_SMALLEST_EDGE, min(lowest, _LARGEST_EDGE))
+        miles = max(_SMALLEST_EDGE, lowest) * _EDGE
         self.edge = miles / _RADIUS  # of a cube, in radii
         self.half = self.edge * _HALF_DIAGONAL
         self.cells: dict[Key, Cell[T, F]] = {}
@@ -226,7 +230,10 @@ class Airspace(Generic[T, F]):
         self._nowhere: dict[ClientKind, Cell[T, F]] = {
             kind: Cell(None, (0, 0, 0), make_feed()) for kind in ClientKind
         }
-        self._cosines: dict[int, float] = {}
+        # By limit in miles: the dot product from which on somebody is in range.
+        self._least_cosines = array(
+            "d", (cosine_of(miles) - _SLACK for miles in range(2 * HALF_CIRCLE + 1))
+        )
 
     @override
     def __repr__(self) -> str:
@@ -260,8 +267,8 @@ class Airspace(Generic[T, F]):
             sight: his visual range, NM; negative: he sees nobody.
         """
         spot.x, spot.y, spot.z = x, y, z = unit_vector(position)
-        spot.radio = radio
-        spot.sight = sight
+        spot.radio = min(radio, HALF_CIRCLE)  # nothing is farther away
+        spot.sight = min(sight, HALF_CIRCLE)
         band = self._band_of(spot)
         key = band.key_of(x, y, z)
         if spot.cell.band is band and spot.cell.key == key:
@@ -306,39 +313,54 @@ class Airspace(Generic[T, F]):
                 if chord <= sure:
                     whole.append(cell)
                 elif chord <= far:
-                    self._ask(spot, rule, cell, single)
+                    single += self._ask(spot, rule, cell)
         return whole, single
 
-    def _ask(
-        self, spot: Spot[T, F], rule: Rule, cell: Cell[T, F], found: list[Spot[T, F]]
-    ) -> None:
-        """Add those members of ``cell`` to ``found`` who are in range."""
-        x, y, z, radio = spot.x, spot.y, spot.z, spot.radio
-        cosines = self._cosines
-        for member in cell.members:
-            limit = reach(rule, radio, member.radio, member.sight)
-            cosine = cosines.get(limit)
-            if cosine is None:
-                cosine = self._cosine(limit)
-            if (
-                x * member.x + y * member.y + z * member.z >= cosine
-                and member is not spot
-            ):
-                found.append(member)
+    def _ask(self, spot: Spot[T, F], rule: Rule, cell: Cell[T, F]) -> list[Spot[T, F]]:
+        """Return those members of ``cell`` who are in range, the sender not counted.
 
-    def _cosine(self, limit: int) -> float:
-        """Remember and return the dot product at ``limit`` miles, rounding forgiven."""
-        if len(self._cosines) >= HALF_CIRCLE:
-            self._cosines.clear()
-        cosine = self._cosines[limit] = cosine_of(limit) - _SLACK
-        return cosine
+        One list comprehension for each rule: this is done for every member of a
+        cell near the limit, and a call for each would cost as much again.
+        """
+        x, y, z, radio = spot.x, spot.y, spot.z, spot.radio
+        least = self._least_cosines
+        members = cell.members
+        match rule:
+            case Rule.SUM_OF_RADIOS:
+                found = [
+                    one
+                    for one in members
+                    if x * one.x + y * one.y + z * one.z >= least[radio + one.radio]
+                ]
+            case Rule.LARGER_RADIO:
+                found = [
+                    one
+                    for one in members
+                    if x * one.x + y * one.y + z * one.z
+                    >= least[radio if radio > one.radio else one.radio]
+                ]
+            case Rule.SENDERS_RADIO:
+                enough = least[radio]
+                found = [
+                    one
+                    for one in members
+                    if x * one.x + y * one.y + z * one.z >= enough
+                ]
+            case Rule.RECEIVERS_SIGHT:
+                found = [
+                    one
+                    for one in members
+                    if x * one.x + y * one.y + z * one.z >= least[one.sight]
+                ]
+        if cell is spot.cell and spot in found:
+            found.remove(spot)
+        return found
 
     def _band_key(self, spot: Spot[T, F]) -> tuple[ClientKind, int, int]:
         if spot.kind is ClientKind.PILOT:
-            return spot.kind, min(spot.radio.bit_length(), _OPEN_BAND_BITS), 0
+            return spot.kind, bisect_right(_BOUNDS, spot.radio), 0
         # A controller's radio range is one of a handful, his sight is his choice.
-        bits = min(spot.sight.bit_length(), _OPEN_BAND_BITS) if spot.sight > 0 else 0
-        return spot.kind, -1 if spot.sight < 0 else bits, spot.radio
+        return spot.kind, bisect_right(_BOUNDS, spot.sight), spot.radio
 
     def _band_of(self, spot: Spot[T, F]) -> Band[T, F]:
         """Return the band of a spot's ranges, a new one where there is none yet."""
@@ -346,13 +368,12 @@ class Airspace(Generic[T, F]):
         band = self._bands.get(key)
         if band is not None:
             return band
-        kind, bits, radio = key
-        if bits < 0:
-            bounds = (-1, -1)
-        elif bits == _OPEN_BAND_BITS:
-            bounds = (1 << (bits - 1), HALF_CIRCLE)
-        else:
-            bounds = ((1 << bits) >> 1, (1 << bits) - 1)
+        kind, number, radio = key
+        bounds = (-1, -1)
+        if number == len(_BOUNDS):
+            bounds = (_BOUNDS[-1], HALF_CIRCLE)
+        elif number > 0:
+            bounds = (_BOUNDS[number - 1], _BOUNDS[number] - 1)
         if kind is ClientKind.PILOT:
             return Band(kind, radio=bounds, sight=(0, 0))
         return Band(kind, radio=(radio, radio), sight=bounds)

@@ -84,8 +84,8 @@ class ServingTests(TwistdTestCase):
                 socket.create_connection(address, timeout=PATIENCE) as plain,
                 context.wrap_socket(plain) as secure,
             ):
-                secure.sendall(b"$PIAFR1:SERVER:1\r\n")
-                self.assertTrue(secure.recv(1).startswith(b"$"))
+                secure.sendall(b"#APAFR1:SERVER:nobody:wrong:1:9:2:Joe\r\n")
+                self.assertEqual(secure.recv(3), b"$ER")
             self.assertIn("cryptography", server.maps)
             self.assert_it_ends_well(server)
 

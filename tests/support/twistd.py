@@ -34,7 +34,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server that accepts connections, in the foreground or as a daemon."""
+    """A server that serves, in the foreground or as a daemon."""
 
     pid: int
     port: int
@@ -135,7 +135,7 @@ def serve(
         )
     try:
         try:
-            _wait_until_it_accepts(port, process, daemon=daemon)
+            _wait_until_it_serves(port, process, daemon=daemon)
         except TimeoutError as error:
             shown = (folder / _TERMINAL).read_text(encoding="utf-8")
             raise AssertionError(f"{error}; it said:\n{shown}") from error
@@ -169,10 +169,20 @@ def _start(
     )
 
 
-def _wait_until_it_accepts(
+def _hang_up(port: int) -> None:
+    """Connect, say that nothing will come, and wait for the server to close too."""
+    address = ("127.0.0.1", port)
+    with socket.create_connection(address, timeout=PATIENCE) as client:
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1)
+
+
+def _wait_until_it_serves(
     port: int, process: subprocess.Popen[str], *, daemon: bool
 ) -> None:
-    """Return when a connection to ``port`` is accepted.
+    """Return when the reactor runs: when it notices that a client hangs up.
+
+    A port accepts connections earlier, when SIGTERM would still find no handler.
 
     Raises:
         TimeoutError: the process ended without serving, or it took too long.
@@ -180,7 +190,7 @@ def _wait_until_it_accepts(
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+            _hang_up(port)
             return
         with suppress(subprocess.TimeoutExpired):
             status = process.wait(_BETWEEN_TRIALS)

@@ -26,7 +26,7 @@ _SPOKEN: Final = frozenset(
     b"#TM $CQ $CR $C? $CI $HO $HA #SB #PC $PI $PO".split()
 )  # what clients say to each other
 _DEPARTURES: Final = frozenset((b"#DP", b"#DA"))
-_SERVER: Final = b"server"
+_SERVER: Final = b"server:"  # as a sender
 _TEXT_SHARE: Final = 2  # spoken lines may fill one half of the bound
 
 
@@ -34,13 +34,23 @@ class Backlog:
     """Lines that wait, by class.
 
     Invariants: ``size`` is the number of bytes of all lines that wait, ``spoken`` of
-    those that clients said; ``spoken`` is at most half of the bound.
+    those that clients said, the positions that go in front of their words included;
+    ``spoken`` is at most half of the bound.
     """
 
-    __slots__ = ("_bound", "_positions", "_urgent", "dropped", "size", "spoken")
+    __slots__ = (
+        "_begun",
+        "_bound",
+        "_positions",
+        "_urgent",
+        "dropped",
+        "size",
+        "spoken",
+    )
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
+        self._begun = b""  # the rest of a line that was sent in part
         self._urgent: deque[bytes] = deque()
         self._positions: dict[bytes, bytes] = {}  # by prefix and callsign
         self.size = 0
@@ -49,11 +59,11 @@ class Backlog:
 
     def __len__(self) -> int:
         """Return how many lines wait."""
-        return len(self._urgent) + len(self._positions)
+        return bool(self._begun) + len(self._urgent) + len(self._positions)
 
     def put_first(self, rest: bytes) -> None:
         """Put the rest of a line in front that has been sent in part."""
-        self._urgent.appendleft(rest)
+        self._begun = rest
         self.size += len(rest)
 
     def add(self, line: bytes) -> None:
@@ -75,14 +85,15 @@ class Backlog:
 
         At least one line is taken; empty: nothing waits.
         """
-        taken: list[bytes] = []
-        size = 0
+        taken = [self._begun]
+        size = len(self._begun)
+        self._begun = b""
         urgent = self._urgent
         while urgent and size < limit:
             line = urgent.popleft()
             taken.append(line)
             size += len(line)
-            if _is_spoken(line):
+            if line[0] in _POSITIONS or _is_spoken(line):
                 self.spoken -= len(line)
         if size < limit and self._positions:
             room = limit - size
@@ -107,40 +118,38 @@ class Backlog:
         fields = line[1:].split(b":", 2)
         key = prefix + (fields[1] if prefix == b"@" else fields[0])
         # The newest goes to the end: it may not overtake what was said before it.
-        old = self._positions.pop(key, None)
-        if old is not None:
-            self.size -= len(old)
-            self.dropped += 1
+        if key in self._positions:
+            self._drop_position(key)
         self._positions[key] = line
         self.size += len(line)
 
     def _add_urgent(self, line: bytes) -> None:
+        positions = self._positions
         sender = line[3:].partition(b":")[0].rstrip()
-        spoken = _is_spoken(line)
-        if spoken and (self.spoken + len(line)) * _TEXT_SHARE > self._bound:
+        keys = [key for key in (b"@" + sender, b"%" + sender) if key in positions]
+        is_spoken = _is_spoken(line)
+        spoken = sum(len(positions[key]) for key in keys) + is_spoken * len(line)
+        has_room = (self.spoken + spoken) * _TEXT_SHARE <= self._bound
+        if is_spoken and not has_room:
             self.dropped += 1
             return
-        for key in (b"@" + sender, b"%" + sender):
-            position = self._positions.pop(key, None)
-            if position is None:
-                continue
-            if line[:3] in _DEPARTURES:
-                self.size -= len(position)
-                self.dropped += 1
-            else:
-                self._urgent.append(position)
+        if has_room and line[:3] not in _DEPARTURES:
+            self._urgent.extend(map(positions.pop, keys))
+            self.spoken += spoken
+        else:
+            for key in keys:
+                self._drop_position(key)
         self._urgent.append(line)
         self.size += len(line)
-        if spoken:
-            self.spoken += len(line)
 
     def _shed_positions(self) -> None:
         """Drop the oldest positions until the rest fits, or none is left."""
-        positions = self._positions
-        while positions and self.size > self._bound:
-            key = next(iter(positions))
-            self.size -= len(positions.pop(key))
-            self.dropped += 1
+        while self._positions and self.size > self._bound:
+            self._drop_position(next(iter(self._positions)))
+
+    def _drop_position(self, key: bytes) -> None:
+        self.size -= len(self._positions.pop(key))
+        self.dropped += 1
 
 
 def _is_spoken(line: bytes) -> bool:

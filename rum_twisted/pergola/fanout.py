@@ -7,7 +7,8 @@ looked at, and how often the kernel is asked to send. So:
 **Feeds.** `Airspace` sorts clients into cells and tells, for a report, which cells
 are in range as a whole. The report's line is appended once to each such cell's
 *feed*, whatever the number of its members. Only members of cells that are partly
-in range get the line into their own list. A broadcast is appended to every feed.
+in range get the line into their own list. What is for everybody is appended to one
+common list, which every feed takes up before anything that comes later.
 
 **Turns.** Nothing is written at once. At the end of a turn each feed is joined
 once, and the same bytes are written to every member with one system call each.
@@ -17,18 +18,19 @@ Members with lines of their own get theirs in one call as well.
 that he has not seen. Before he gets a line of his own, the unseen part of the feed
 becomes his own (`Outbox.catch_up`), so that all lines reach him in the order in
 which they were given here. The same step keeps a sender's own report from him: he
-catches up, and skips the line that he feeds. And it lets a client move to another
-cell in the middle of a turn.
+catches up, and counts the line that he feeds as seen. And it lets a client move to
+another cell in the middle of a turn.
 
 **Urgency.** Texts, queries and the server's answers do not wait for the turn. They
 go to the receivers' own lists, behind what those are owed, and everything is
 written when the input that caused it has been handled (`Fanout.settle`): twenty
 lines in one segment are one write to each receiver.
 
-**The turn tunes itself.** The next turn ends no sooner than `PATIENCE` times the CPU
-time that the last one took. Few clients: the turn is over within a millisecond or
-two. Many: it grows until writing takes a fixed share of the core, and each write
-carries more lines. It never grows beyond its bound.
+**The turn tunes itself.** What comes after a quiet moment leaves at once. After
+that, the next turn ends no sooner than `SHORTEST` later, and no sooner than
+`PATIENCE` times the CPU time that the last one took: the more clients, the more
+lines go into each write, until writing takes a fixed share of the core. A turn never
+grows beyond its bound.
 
 **A slow client costs himself only.** The write that the kernel does not take makes
 him slow; from then on his outbox keeps what he is owed within a bound. Nobody ever
@@ -46,7 +48,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.pergola.outbox import Agenda, Feed, Outbox, nobody_is_near
+from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
 from rum_twisted.session.interfaces import IConnection, IDelivery
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
@@ -58,9 +60,13 @@ from rum_twisted.world.visibility import Channel
 
 __all__ = ["Fanout"]
 
-PATIENCE: Final = 6.0
-"""How many times the cost of a turn lies between two turns; see bench/."""
+PATIENCE: Final = 4.0
+"""How many times its cost lies between the end of a turn and that of the next."""
 
+SHORTEST: Final = Seconds(0.005)
+"""The shortest time between two turns; nobody sees it, and it saves many writes."""
+
+_NOTHING: Final[list[bytes]] = []
 _FARTHEST: Final = 5.0  # beyond any squared chord of the unit sphere
 
 
@@ -76,8 +82,8 @@ class Fanout:
         roster: who is on, to find the aircraft of a waiting position.
 
     Invariants: a feed with lines belongs to one of the fed cells; an outbox with
-    lines of its own is in a fed cell, touched, or on the agenda; while any of that
-    is so, the end of a turn is scheduled.
+    lines of its own is in a fed cell, touched, or due; while any of that is so, or
+    there are common lines, the end of a turn is scheduled.
     """
 
     def __init__(
@@ -87,16 +93,16 @@ class Fanout:
         longest_turn: Seconds,
         roster: Roster,
     ) -> None:
-        self.agenda = Agenda()
+        self.turn = Turn()
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._longest_turn = longest_turn
         self._roster = roster
-        self._airspace: Airspace[Outbox, Feed] = Airspace(list)
+        self._airspace: Airspace[Outbox, Feed] = Airspace(self._make_feed)
         self._outboxes: dict[Client, Outbox] = {}
         self._fed: list[Cell[Outbox, Feed]] = []
         self._touched: list[Outbox] = []
-        self._turn: IDelayedCall | None = None
+        self._end: IDelayedCall | None = None  # of the turn
         self._not_before = 0.0  # by the clock: the earliest end of the next turn
 
     @override
@@ -110,7 +116,7 @@ class Fanout:
         outbox.client = client
         outbox.spot = self._airspace.add(outbox, client.kind)
         outbox.nearness = partial(self._nearness, outbox.spot)
-        outbox.start_at(len(outbox.spot.cell.feed))
+        outbox.start_with(outbox.spot.cell.feed)
         self._outboxes[client] = outbox
 
     def leave(self, client: Client) -> None:
@@ -118,7 +124,8 @@ class Fanout:
         outbox = self._outboxes.pop(client, None)
         if outbox is None or outbox.spot is None:
             return
-        outbox.catch_up()
+        if not outbox.is_dead:
+            outbox.catch_up()
         self._airspace.remove(outbox.spot)
         outbox.spot = None
         outbox.seen = 0
@@ -138,14 +145,18 @@ class Fanout:
         spot = outbox.spot
         self._move(outbox, spot, client, client.position)
         whole, single = self._airspace.within(spot, Channel.POSITION)
+        common = self.turn.common
         mine = spot.cell
         for cell in whole:
-            if not cell.feed:
+            feed = cell.feed
+            if feed.heard < len(common):
+                feed.bring_up(common)
+            if not feed.lines:
                 self._fed.append(cell)
             if cell is mine:
-                outbox.skip(line)
-            else:
-                cell.feed.append(line)
+                outbox.take_over(feed)
+                outbox.seen += 1
+            feed.lines.append(line)
         for other in single:
             self._touched.append(other.owner)
             other.owner.put(line)
@@ -154,14 +165,12 @@ class Fanout:
     def announce(self, line: bytes, sender: Client | None) -> None:
         """Tell everybody but ``sender`` something, within one turn."""
         outbox = self._outboxes.get(sender) if sender else None
-        mine = outbox.spot.cell if outbox and outbox.spot else None
-        for cell in self._airspace.cells():
-            if not cell.feed:
-                self._fed.append(cell)
-            if outbox is not None and cell is mine:
-                outbox.skip(line)
-            else:
-                cell.feed.append(line)
+        if outbox is not None and outbox.spot is not None:
+            outbox.catch_up()
+            self.turn.common.append(line)
+            outbox.start_with(outbox.spot.cell.feed)
+        else:
+            self.turn.common.append(line)
         self._schedule()
 
     def send(self, line: bytes, receiver: Client) -> None:
@@ -195,49 +204,63 @@ class Fanout:
 
         To be called when an input has been handled, before the reactor turns.
         """
-        due = self.agenda.due
-        while due:
-            # Cutting or closing somebody may owe others something at once.
-            self.agenda.due = []
+        turn = self.turn
+        if turn.due:
+            due, turn.due = turn.due, []
             for outbox in due:
                 outbox.settle()
-            due = self.agenda.due
-        while self.agenda.condemned:
-            outbox, reason = self.agenda.condemned.popitem()
+        while turn.condemned:
+            outbox, reason = turn.condemned.popitem()
             outbox.owner.cut(reason)
 
     def end_turn(self) -> None:
         """Write what everybody is owed."""
         started = self._cpu_clock()
-        self._turn = None
+        self._end = None
+        common, self.turn.common = self.turn.common, []
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
-        for cell in fed:
-            feed, cell.feed = cell.feed, []
-            _write_to_members(cell, feed)
+        if common:
+            self._write_to_all(common)
+        else:
+            for cell in fed:
+                _write_to_members(cell, cell.feed.lines)
+                cell.feed = Feed(0)
         for outbox in touched:
             if outbox.own:
-                outbox.end_turn(())
+                outbox.end_turn(_NOTHING)
         self.settle()
         cost = self._cpu_clock() - started
-        pause = min(cost * PATIENCE, self._longest_turn)
+        pause = min(max(cost * PATIENCE, SHORTEST), self._longest_turn)
         self._not_before = self._clock.seconds() + pause
+
+    def _write_to_all(self, common: list[bytes]) -> None:
+        """End a turn in which there was something for everybody."""
+        for cell in list(self._airspace.cells()):
+            cell.feed.bring_up(common)
+            _write_to_members(cell, cell.feed.lines)
+            cell.feed = Feed(0)
+
+    def _make_feed(self) -> Feed:
+        """Return the feed of a cell that is new in this turn."""
+        return Feed(len(self.turn.common))
 
     def stop(self) -> None:
         """Deliver nothing more to anybody: the server goes down."""
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
         for client in list(self._outboxes):
             self.leave(client)
         self._fed.clear()
         self._touched.clear()
+        self.turn.common.clear()
 
     def _schedule(self) -> None:
         """See to it that the turn ends."""
-        if self._turn is None:
+        if self._end is None:
             wait = self._not_before - self._clock.seconds()
-            self._turn = self._clock.callLater(max(0.0, wait), self.end_turn)
+            self._end = self._clock.callLater(max(0.0, wait), self.end_turn)
 
     def _move(
         self,
@@ -251,10 +274,11 @@ class Fanout:
         self._airspace.place(spot, position, client.radio_range, client.visual_range)
         if spot.cell is old:
             return
-        if outbox.seen < len(old.feed):
+        old.feed.bring_up(self.turn.common)
+        if outbox.seen < len(old.feed.lines):
             outbox.take_over(old.feed)
             self._touched.append(outbox)
-        outbox.start_at(len(spot.cell.feed))
+        outbox.start_with(spot.cell.feed)
 
     def _nearness(self, spot: Spot[Outbox, Feed], callsign: bytes) -> float:
         """Rank a sender by his distance from ``spot``; the unplaced come last."""
@@ -266,18 +290,18 @@ class Fanout:
         return 2.0 - 2.0 * (spot.x * there.x + spot.y * there.y + spot.z * there.z)
 
 
-def _write_to_members(cell: Cell[Outbox, Feed], feed: Feed) -> None:
-    """Write a cell's feed to all its members.
+def _write_to_members(cell: Cell[Outbox, Feed], fed: list[bytes]) -> None:
+    """Write what a cell was fed to all its members.
 
     This loop is where the time of a busy server goes: nearly every pass is one
     system call and nothing else.
     """
-    data = b"".join(feed)
+    data = b"".join(fed)
     size = len(data)
     for spot in cell.members:
         outbox = spot.owner
         if outbox.own is not None:
-            outbox.end_turn(feed)
+            outbox.end_turn(fed)
             continue
         try:
             sent = outbox.send(data)

@@ -6,12 +6,12 @@ detour by way of "writable" events. What the kernel does not take makes the clie
 *slow*: from then on a `Backlog` keeps what he is owed, and the transport asks for
 more as it drains.
 
-What a client is owed within a turn comes from two lists, in order: his ``own``
-lines, and the part of his cell's ``feed`` (see `fanout`) that he has not ``seen``
-yet. Lines for many are appended to the feed once, and not to thousands of lists.
+What a client is owed within a turn comes from two lists, in order: his ``own`` lines,
+and the part of his cell's `Feed` that he has not ``seen`` yet (see `fanout`). Lines for
+many are appended to a feed once, and not to thousands of lists.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer
@@ -23,10 +23,8 @@ from rum_twisted.pergola.backlog import Backlog, Nearness
 from rum_twisted.world.airspace import Spot
 from rum_twisted.world.client import Client
 
-__all__ = ["Agenda", "Feed", "Outbox", "Owner", "nobody_is_near"]
+__all__ = ["Feed", "Outbox", "Owner", "Turn", "nobody_is_near"]
 
-Feed = list[bytes]
-_NO_FEED: Final[Sequence[bytes]] = ()
 _CHUNK: Final = 16_384  # bytes given to the transport of a slow client at a time
 
 
@@ -45,14 +43,35 @@ class Owner(Protocol):
         """End the client's session; what was sent to him before is delivered."""
 
 
-class Agenda:
-    """What must be done before the reactor turns."""
+class Turn:
+    """What has come up since the last turn ended."""
 
-    __slots__ = ("condemned", "due")
+    __slots__ = ("common", "condemned", "due")
 
     def __init__(self) -> None:
-        self.due: list[Outbox] = []  # to be settled
+        self.common: list[bytes] = []  # lines for everybody
+        self.due: list[Outbox] = []  # to be written before the reactor turns
         self.condemned: dict[Outbox, str] = {}  # to be cut, and why
+
+
+class Feed:
+    """What one cell's members are owed of this turn.
+
+    Invariant: ``lines`` holds the first ``heard`` of the turn's common lines, and
+    between them what was for this cell, in the order in which it came.
+    """
+
+    __slots__ = ("heard", "lines")
+
+    def __init__(self, heard: int) -> None:
+        self.heard = heard
+        self.lines: list[bytes] = []
+
+    def bring_up(self, common: list[bytes]) -> None:
+        """Take up the common lines that have come since."""
+        if self.heard < len(common):
+            self.lines += common[self.heard :]
+            self.heard = len(common)
 
 
 @implementer(IPullProducer, IPushProducer)
@@ -63,7 +82,7 @@ class Outbox:
         owner: the connection.
         transport: its transport; a plain TCP one is written to directly.
         bound: bytes that may wait in user space.
-        agenda: where this outbox enters itself when it cannot wait for the turn.
+        turn: of the fan-out; shared by all outboxes.
 
     Invariants: ``own is None`` means that the client has nothing of his own, has
     seen nothing of the feed and is not slow, so that he can share what is written
@@ -71,14 +90,15 @@ class Outbox:
     """
 
     __slots__ = (
-        "_agenda",
         "_backlog",
         "_bound",
         "_finished",
         "_is_direct",
         "_is_paused",
         "_transport",
+        "_turn",
         "client",
+        "is_dead",
         "is_due",
         "nearness",
         "own",
@@ -89,14 +109,12 @@ class Outbox:
         "stalled",
     )
 
-    def __init__(
-        self, owner: Owner, transport: Any, bound: int, agenda: Agenda
-    ) -> None:
+    def __init__(self, owner: Owner, transport: Any, bound: int, turn: Turn) -> None:
         self.owner = owner
         self.client: Client | None = None  # once he is on
         self._transport = transport
         self._bound = bound
-        self._agenda = agenda
+        self._turn = turn
         self._backlog: Backlog | None = None
         self._finished: Callable[[], None] | None = None
         self._is_paused = False
@@ -109,6 +127,7 @@ class Outbox:
         else:
             transport.registerProducer(self, streaming=True)
         self.is_due = False
+        self.is_dead = False  # the connection is gone; nothing is written any more
         self.nearness: Nearness = nobody_is_near
         self.own: list[bytes] | None = None
         self.seen = 0
@@ -135,7 +154,7 @@ class Outbox:
         self.put(line)
         if not self.is_due:
             self.is_due = True
-            self._agenda.due.append(self)
+            self._turn.due.append(self)
 
     def put(self, line: bytes) -> None:
         """Give the client a line that leaves with the turn, behind all before it."""
@@ -144,29 +163,28 @@ class Outbox:
         self.own.append(line)
 
     def catch_up(self) -> None:
-        """Make what has been fed to his cell so far his own."""
-        self.take_over(self.spot.cell.feed if self.spot else _NO_FEED)
+        """Make what his cell has been fed so far his own."""
+        if self.own is None:
+            self.own = []
+        if self.spot is not None:
+            feed = self.spot.cell.feed
+            feed.bring_up(self._turn.common)
+            self.take_over(feed)
 
-    def take_over(self, feed: Sequence[bytes]) -> None:
+    def take_over(self, feed: Feed) -> None:
         """Make what he has not seen of ``feed`` his own."""
         if self.own is None:
             self.own = []
-        if self.seen < len(feed):
-            self.own += feed[self.seen :]
-            self.seen = len(feed)
+        if self.seen < len(feed.lines):
+            self.own += feed.lines[self.seen :]
+            self.seen = len(feed.lines)
 
-    def start_at(self, seen: int) -> None:
-        """Begin with a new cell: what it was fed before is not his."""
-        if seen and self.own is None:
+    def start_with(self, feed: Feed) -> None:
+        """Begin in a new cell: what it was fed before is not his."""
+        feed.bring_up(self._turn.common)
+        self.seen = len(feed.lines)
+        if self.seen and self.own is None:
             self.own = []
-        self.seen = seen
-
-    def skip(self, line: bytes) -> None:
-        """Feed ``line`` to his cell without his getting it: he said it himself."""
-        self.catch_up()
-        assert self.spot is not None, "only who is in a cell feeds it"
-        self.spot.cell.feed.append(line)
-        self.seen += 1
 
     def settle(self) -> None:
         """Write what he is owed now, in the middle of a turn."""
@@ -178,15 +196,15 @@ class Outbox:
         self.own = [] if self.seen or self._backlog else None
         self._write_out(lines)
 
-    def end_turn(self, feed: Sequence[bytes]) -> None:
+    def end_turn(self, fed: list[bytes]) -> None:
         """Write what he is owed at the end of a turn.
 
         Args:
-            feed: what his cell was fed during the turn.
+            fed: all that his cell was fed during the turn.
         """
         lines = self.own or []
-        if self.seen < len(feed):
-            lines += feed[self.seen :]
+        if self.seen < len(fed):
+            lines += fed[self.seen :]
         self.own = [] if self._backlog else None
         self.seen = 0
         self._write_out(lines)
@@ -206,6 +224,7 @@ class Outbox:
 
     def fail(self) -> None:
         """Note that the socket is dead: nothing more can be sent."""
+        self.is_dead = True
         self.own = []
         self._condemn("the connection is broken")
 
@@ -219,7 +238,7 @@ class Outbox:
             self._finished = finished
 
     def _write_out(self, lines: list[bytes]) -> None:
-        if not lines:
+        if not lines or self.is_dead:
             return
         if self._backlog is not None:
             self._wait(lines)
@@ -245,7 +264,7 @@ class Outbox:
             self._condemn(f"{backlog.size} bytes wait for him")
 
     def _condemn(self, reason: str) -> None:
-        self._agenda.condemned.setdefault(self, reason)
+        self._turn.condemned.setdefault(self, reason)
 
     def _write(self, data: bytes) -> int:
         """Write to a transport that buffers by itself; returns the bytes taken."""
@@ -291,5 +310,6 @@ class Outbox:
 
     def stopProducing(self) -> None:
         """Forget what waits: the connection is gone."""
+        self.is_dead = True
         self._backlog = None
         self._finished = None

@@ -95,7 +95,7 @@ class FSDProtocol(LineReceiver):
         self.traffic = Traffic(self._connections.clock.seconds())
         _tune(self.transport, self._limits.send_buffer)
         self.outbox = Outbox(
-            self, self.transport, self._limits.outbox_bytes, self._fanout.agenda
+            self, self.transport, self._limits.outbox_bytes, self._fanout.turn
         )
         if self._connections.admit(self):
             return

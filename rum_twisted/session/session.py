@@ -162,6 +162,6 @@ class Session:
         network = self.network
         network.roster.remove(client)
         kind = PilotDeparture if client.is_pilot else ControllerDeparture
-        network.delivery.announce(encode(kind(client.callsign, client.cid)), client)
         network.delivery.leave(client)
+        network.delivery.announce(encode(kind(client.callsign, client.cid)), None)
         self.log.info("{callsign} is gone", callsign=client.callsign, cid=client.cid)

@@ -131,7 +131,8 @@ class Packet:
         values = self._values(message)
         if len(self.fields) == 1:
             values = (values,)
-        texts = [write(value) for write, value in zip(self._writers, values, strict=True)]
+        writers = self._writers
+        texts = [write(value) for write, value in zip(writers, values, strict=True)]
         return self.prefix + ":".join(texts)
 
 

@@ -189,6 +189,15 @@ class PergolaSettings:
             unit="seconds",
         ),
     )
+    cpu_limit: float = field(
+        default=0.0,
+        metadata=_about(
+            Number(0.0, 1024.0),
+            "How much CPU the server may use, so that it writes in larger turns "
+            "when that is little. 0 asks the system: a container's limit is found.",
+            unit="cores",
+        ),
+    )
     wind_delta_interval: float = field(
         default=70.0,
         metadata=_about(
@@ -223,6 +232,15 @@ class AccountsSettings:
             _TIME,
             "How often the account file is looked at; it is read again after a change.",
             unit="seconds",
+        ),
+    )
+    max_waiting: int = field(
+        default=2000,
+        metadata=_about(
+            Integer(1, 1 << 20),
+            "How many logons may wait for their passwords to be checked; one more is "
+            "told to try again (error 012).",
+            unit="logons",
         ),
     )
 

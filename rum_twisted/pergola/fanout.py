@@ -30,7 +30,8 @@ lines in one segment are one write to each receiver.
 that, the next turn ends no sooner than `SHORTEST` later, and no sooner than
 `PATIENCE` times the CPU time that the last one took: the more clients, the more
 lines go into each write, until writing takes a fixed share of the core. A turn never
-grows beyond its bound.
+grows beyond its bound. Under a CPU limit both stretch, before anything else gives
+(`Fanout.obey_limit`).
 
 **A slow client costs himself only.** The write that the kernel does not take makes
 him slow; from then on his outbox keeps what he is owed within a bound. Nobody ever
@@ -66,6 +67,8 @@ PATIENCE: Final = 4.0
 SHORTEST: Final = Seconds(0.005)
 """The shortest time between two turns; nobody sees it, and it saves many writes."""
 
+_WRITING_SHARE: Final = 0.5  # of the CPU that is allowed
+_LONGEST_STRETCH: Final = 4.0  # of turns under a CPU limit
 _NOTHING: Final[list[bytes]] = []
 _FARTHEST: Final = 5.0  # beyond any squared chord of the unit sphere
 
@@ -96,7 +99,9 @@ class Fanout:
         self.turn = Turn()
         self._clock = clock
         self._cpu_clock = cpu_clock
-        self._longest_turn = longest_turn
+        self._turn_max = longest_turn
+        self._longest_turn = float(longest_turn)
+        self._patience = PATIENCE
         self._roster = roster
         self._airspace: Airspace[Outbox, Feed] = Airspace(self._make_feed)
         self._outboxes: dict[Client, Outbox] = {}
@@ -231,7 +236,7 @@ class Fanout:
                 outbox.end_turn(_NOTHING)
         self.settle()
         cost = self._cpu_clock() - started
-        pause = min(max(cost * PATIENCE, SHORTEST), self._longest_turn)
+        pause = min(max(cost * self._patience, SHORTEST), self._longest_turn)
         self._not_before = self._clock.seconds() + pause
 
     def _write_to_all(self, common: list[bytes]) -> None:
@@ -244,6 +249,20 @@ class Fanout:
     def _make_feed(self) -> Feed:
         """Return the feed of a cell that is new in this turn."""
         return Feed(len(self.turn.common))
+
+    def obey_limit(self, cores: float | None) -> None:
+        """Fit the turns into a CPU limit, before it makes itself felt.
+
+        Writing gets half of what is allowed, so turns lie farther apart, and may be
+        longer than otherwise.
+
+        Args:
+            cores: what this process may use; ``None``: all it can get.
+        """
+        share = min(cores or 1.0, 1.0) * _WRITING_SHARE
+        self._patience = max(PATIENCE, 1.0 / share - 1.0)
+        stretch = min(self._patience / PATIENCE, _LONGEST_STRETCH)
+        self._longest_turn = self._turn_max * stretch
 
     def stop(self) -> None:
         """Deliver nothing more to anybody: the server goes down."""

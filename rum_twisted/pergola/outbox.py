@@ -100,6 +100,7 @@ class Outbox:
         "client",
         "is_dead",
         "is_due",
+        "is_known_slow",
         "nearness",
         "own",
         "owner",
@@ -133,6 +134,7 @@ class Outbox:
         self.seen = 0
         self.spot: Spot[Outbox, Feed] | None = None
         self.stalled = 0  # sweeps since a slow client last took anything
+        self.is_known_slow = False  # the staff was told
 
     @override
     def __repr__(self) -> str:
@@ -143,6 +145,11 @@ class Outbox:
     def is_slow(self) -> bool:
         """Tell whether the client has not taken all he was sent."""
         return self._backlog is not None
+
+    @property
+    def is_thinned(self) -> bool:
+        """Tell whether a slow client was spared lines that he could not take."""
+        return self._backlog is not None and self._backlog.dropped > 0
 
     @property
     def waiting(self) -> int:

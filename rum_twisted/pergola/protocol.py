@@ -30,6 +30,7 @@ from rum_twisted.session.network import Network
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.replies import TIMEOUT_WARNING, text_line
 from rum_twisted.session.session import Session
+from rum_twisted.session.staff import tell_staff
 from rum_twisted.wire.errors import LineTooLong
 
 __all__ = ["FSDProtocol"]
@@ -187,17 +188,34 @@ class FSDProtocol(LineReceiver):
     def check(self, now: float) -> None:
         """Look after this connection, about once a second."""
         limits = self._limits
-        if self.outbox.is_slow:
-            self.outbox.stalled += 1
-            if self.outbox.stalled > limits.stall_timeout:
-                self.cut(f"he took nothing for {limits.stall_timeout:g} s")
-                return
+        self._note_slowness()
+        if self.outbox.stalled > limits.stall_timeout:
+            self.cut(f"he took nothing for {limits.stall_timeout:g} s")
+            return
         is_on = self.session.phase is Phase.LOGGED_ON
         patience = limits.idle_timeout if is_on else limits.login_timeout
         if now - self.traffic.last_line_at > min(patience, limits.idle_timeout):
             self._dismiss_for("silence", TIMEOUT_WARNING)
         elif self.traffic.is_flooding(now, limits.flood_limit):
             self._dismiss_for("flooding")
+
+    def _note_slowness(self) -> None:
+        """Count how long a slow client takes nothing, and tell the staff of him."""
+        outbox = self.outbox
+        if not outbox.is_slow:
+            if outbox.is_known_slow:
+                outbox.is_known_slow = False
+                self.log.info("{callsign} reads again", callsign=self.session.name)
+            return
+        outbox.stalled += 1
+        if outbox.is_thinned and not outbox.is_known_slow:
+            outbox.is_known_slow = True
+            self.log.info("{callsign} reads slowly", callsign=self.session.name)
+            tell_staff(
+                self.session.network,
+                f"{self.session.name} reads slowly: he is sent fewer positions, "
+                "the nearest first.",
+            )
 
     def _dismiss_for(self, reason: str, last_words: bytes = b"") -> None:
         self.log.info(

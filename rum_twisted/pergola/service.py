@@ -1,6 +1,6 @@
 """The front as a service: it listens, looks after connections, and goes down well."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -10,12 +10,12 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.pergola.factory import FSDFactory
-from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.session.replies import ANNOUNCER
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import encode
@@ -24,6 +24,7 @@ from rum_twisted.wire.messages.weather import WindDelta
 __all__ = ["CannotStart", "PergolaService"]
 
 _SWEEP: Final = Seconds(1.0)
+_LIMIT_CHECK: Final = Seconds(10.0)
 _FAREWELL: Final = "The server is going down."
 _LAST_MOMENT: Final = Seconds(1.0)
 """How long clients have to hang up when the server goes down."""
@@ -45,8 +46,8 @@ class PergolaService(Service):
         reactor: listens and schedules.
         endpoints: where to listen, as Twisted's endpoint strings.
         factory: makes the protocols.
-        fanout: of the factory's network.
         wind_delta_interval: between two ``#DL``.
+        cores: tells how much of a core this process may use; asked now and then.
         random: draws the wind's changes.
     """
 
@@ -57,23 +58,25 @@ class PergolaService(Service):
         reactor: IReactorTime,
         endpoints: Sequence[str],
         factory: FSDFactory,
-        fanout: Fanout,
         *,
         wind_delta_interval: Seconds,
+        cores: Callable[[], float | None],
         random: Random,
     ) -> None:
         self.setName("pergola")
-        self.fanout = fanout
+        self.fanout = factory.fanout
         self.connections = factory.connections
         self._reactor = reactor
         self._endpoints = endpoints
         self._factory = factory
         self._random = random
+        self._cores = cores
         self._ports: list[IListeningPort] = []
         self._sweep = LoopingCall(self._look_after)
         self._wind = LoopingCall(self._change_wind)
         self._wind_interval = wind_delta_interval
-        for loop in (self._sweep, self._wind):
+        self._limit = LoopingCall(self._obey_limit)
+        for loop in (self._sweep, self._wind, self._limit):
             loop.clock = reactor
 
     @override
@@ -104,6 +107,7 @@ class PergolaService(Service):
             self._listen()
         self._sweep.start(_SWEEP, now=False)
         self._wind.start(self._wind_interval, now=False)
+        self._limit.start(_LIMIT_CHECK, now=True)
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -113,10 +117,11 @@ class PergolaService(Service):
 
     async def _go_down(self) -> None:
         """Take no new clients, say a last word, then end the connections."""
-        for loop in (self._sweep, self._wind):
+        for loop in (self._sweep, self._wind, self._limit):
             if loop.running:
                 loop.stop()
         ports, self._ports = self._ports, []
+        self._factory.ports = []
         for port in ports:
             await maybeDeferred(port.stopListening)
         for connection in list(self.connections.open):
@@ -149,6 +154,7 @@ class PergolaService(Service):
                 raise CannotStart(
                     f"cannot listen on {description}: {_reason(failure)}"
                 ) from failure.value
+        self._factory.ports = [port for port in self._ports if isinstance(port, Port)]
 
     def _look_after(self) -> None:
         """Sweep over the connections; one bad sweep does not end the others."""
@@ -158,12 +164,22 @@ class PergolaService(Service):
         except Exception:  # noqa: BLE001  # the loop must go on
             self.log.failure("a sweep over the connections failed")
 
+    def _obey_limit(self) -> None:
+        """Fit the turns into the CPU limit; it may be changed while we run."""
+        try:
+            self.fanout.obey_limit(self._cores())
+        except Exception:  # noqa: BLE001  # the loop must go on
+            self.log.failure("the CPU limit could not be looked up")
+
     def _change_wind(self) -> None:
         """Tell everybody of a small change of the wind."""
-        speed = self._random.randint(-5, 5)
-        direction = self._random.randint(-10, 10)
-        line = encode(WindDelta(ANNOUNCER, "*", speed, direction))
-        self.fanout.announce(line, None)
+        try:
+            speed = self._random.randint(-5, 5)
+            direction = self._random.randint(-10, 10)
+            line = encode(WindDelta(ANNOUNCER, "*", speed, direction))
+            self.fanout.announce(line, None)
+        except Exception:  # noqa: BLE001  # the loop must go on
+            self.log.failure("the wind could not be changed")
 
 
 def _with_backlog(description: str) -> str:

@@ -18,7 +18,8 @@ __all__ = [
     "write_coordinate",
 ]
 
-_INTEGER: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
+_INTEGER: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)")
+_LONGEST: Final = 21  # digits; so many, the first not 0, are past 64 bits already
 _NUMBER: Final = re.compile(
     r"[ \t\n\v\f\r]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 )
@@ -29,11 +30,15 @@ _ULONG_MAX: Final = 2**64 - 1
 
 
 def _leading_integer(text: str) -> int:
-    """Return the number that ``text`` begins with, of any size; 0 without one."""
-    if text.isdecimal() and text.isascii():
+    """Return the number that ``text`` begins with; 0 without one.
+
+    One past 64 bits is only sure to be past them: Python refuses to read a line
+    full of digits, which takes time that grows with their square.
+    """
+    if len(text) < _LONGEST and text.isdecimal() and text.isascii():
         return int(text)
     match = _INTEGER.match(text)
-    return int(match[1]) if match else 0
+    return int(match[1] + match[2][:_LONGEST]) if match else 0
 
 
 def read_integer(text: str) -> int:

@@ -61,7 +61,7 @@ from rum_twisted.world.visibility import Channel
 
 __all__ = ["Fanout"]
 
-PATIENCE: Final = 4.0
+PATIENCE: Final = 3.0
 """How many times its cost lies between the end of a turn and that of the next."""
 
 SHORTEST: Final = Seconds(0.005)
@@ -86,7 +86,7 @@ class Fanout:
 
     Invariants: a feed with lines belongs to one of the fed cells; an outbox with
     lines of its own is in a fed cell, touched, or due; while any of that is so, or
-    there are common lines, the end of a turn is scheduled.
+    there are common lines, the end of the turn is scheduled, or it is ripe.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class Fanout:
         self._fed: list[Cell[Outbox, Feed]] = []
         self._touched: list[Outbox] = []
         self._end: IDelayedCall | None = None  # of the turn
+        self._is_ripe = False  # the turn ends with this input
         self._not_before = 0.0  # by the clock: the earliest end of the next turn
 
     @override
@@ -207,7 +208,8 @@ class Fanout:
     def settle(self) -> None:
         """Write what cannot wait, and cut who must be cut.
 
-        To be called when an input has been handled, before the reactor turns.
+        To be called whenever an input has been handled, before the reactor turns.
+        After a quiet moment it ends the turn as well.
         """
         turn = self.turn
         if turn.due:
@@ -217,11 +219,14 @@ class Fanout:
         while turn.condemned:
             outbox, reason = turn.condemned.popitem()
             outbox.owner.cut(reason)
+        if self._is_ripe:
+            self.end_turn()
 
     def end_turn(self) -> None:
         """Write what everybody is owed."""
         started = self._cpu_clock()
         self._end = None
+        self._is_ripe = False
         common, self.turn.common = self.turn.common, []
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
@@ -274,12 +279,17 @@ class Fanout:
         self._fed.clear()
         self._touched.clear()
         self.turn.common.clear()
+        self._is_ripe = False
 
     def _schedule(self) -> None:
         """See to it that the turn ends."""
-        if self._end is None:
-            wait = self._not_before - self._clock.seconds()
-            self._end = self._clock.callLater(max(0.0, wait), self.end_turn)
+        if self._end is not None or self._is_ripe:
+            return
+        wait = self._not_before - self._clock.seconds()
+        if wait > 0.0:
+            self._end = self._clock.callLater(wait, self.end_turn)
+        else:
+            self._is_ripe = True
 
     def _move(
         self,

@@ -153,16 +153,20 @@ class FSDProtocol(LineReceiver):
         self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Go on with the lines held back."""
+        """Go on with the lines held back; what was said meanwhile leaves."""
         if self._is_held:
             self._is_held = False
             self._go_on()
+        if not self._is_busy:
+            self._fanout.settle()
 
     def close(self) -> None:
         """Say no more, after what has been said; called by the session's end."""
         self._rest = b""
         self._connections.dismiss(self)
         self.outbox.finish(self._hang_up)
+        if not self._is_busy:
+            self._fanout.settle()
 
     # What the rest of the server asks for.
 
@@ -193,9 +197,10 @@ class FSDProtocol(LineReceiver):
             self.cut(f"he took nothing for {limits.stall_timeout:g} s")
             return
         is_on = self.session.phase is Phase.LOGGED_ON
-        patience = limits.idle_timeout if is_on else limits.login_timeout
-        if now - self.traffic.last_line_at > min(patience, limits.idle_timeout):
+        if now - self.traffic.last_line_at > limits.idle_timeout:
             self._dismiss_for("silence", TIMEOUT_WARNING)
+        elif not is_on and now - self.traffic.begun_at > limits.login_timeout:
+            self._dismiss_for("not logging on", TIMEOUT_WARNING)
         elif self.traffic.is_flooding(now, limits.flood_limit):
             self._dismiss_for("flooding")
 
@@ -229,20 +234,21 @@ class FSDProtocol(LineReceiver):
 
     def _handle(self, data: bytes) -> None:
         """Handle the lines in ``data``; what is left becomes the rest."""
-        lines = data.replace(b"\r", b"\n").split(b"\n")
-        begun = lines.pop()
+        *lines, begun = data.replace(b"\r", b"\n").split(b"\n")
         if lines and self._is_overlong:
             del lines[0]
             self._is_overlong = False
+        lines = [line for line in lines if line]  # blank ones, and between CR and LF
         self._is_busy = True
         for number, line in enumerate(lines):
+            if self.session.phase is Phase.CLOSED:
+                break
             if number == LINES_AT_A_TIME:
                 self._yield()
             if self._is_held or self._is_yielding:
                 self._rest = b"\n".join((*lines[number:], begun))
                 break
-            if line:
-                self._handle_line(line)
+            self._handle_line(line)
         else:
             self._keep(begun)
         self._is_busy = False
@@ -281,11 +287,10 @@ class FSDProtocol(LineReceiver):
         """Handle the rest, and read on."""
         if self._is_held or self._is_yielding or self._is_busy:
             return
-        if self.session.phase is Phase.CLOSED:
-            return
         data, self._rest = self._rest, b""
         self._handle(data)
-        if not (self._is_held or self._is_yielding):
+        is_waiting = self._is_held or self._is_yielding
+        if not is_waiting and self.session.phase is not Phase.CLOSED:
             self.transport.resumeProducing()
 
     def _hang_up(self) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as WaitTimeout
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime
@@ -134,7 +135,7 @@ class PergolaService(Service):
         gone.addTimeout(_LAST_MOMENT, self._reactor)
         try:
             await gone
-        except TimeoutError:
+        except WaitTimeout:
             gone = self.connections.when_all_gone()
             self.connections.abort_all()
             await gone
@@ -142,8 +143,7 @@ class PergolaService(Service):
     def _listen(self) -> None:
         """Listen on every endpoint, or on none."""
         for description in self._endpoints:
-            endpoint = serverFromString(self._reactor, _with_backlog(description))
-            listening = endpoint.listen(self._factory)
+            listening = maybeDeferred(self._listen_on, description)
             listening.addCallback(self._ports.append)
             failures: list[Failure] = []
             listening.addErrback(failures.append)
@@ -155,6 +155,11 @@ class PergolaService(Service):
                     f"cannot listen on {description}: {_reason(failure)}"
                 ) from failure.value
         self._factory.ports = [port for port in self._ports if isinstance(port, Port)]
+
+    def _listen_on(self, description: str) -> Deferred[IListeningPort]:
+        endpoint = serverFromString(self._reactor, _with_backlog(description))
+        listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
+        return listening
 
     def _look_after(self) -> None:
         """Sweep over the connections; one bad sweep does not end the others."""
@@ -178,6 +183,7 @@ class PergolaService(Service):
             direction = self._random.randint(-10, 10)
             line = encode(WindDelta(ANNOUNCER, "*", speed, direction))
             self.fanout.announce(line, None)
+            self.fanout.settle()
         except Exception:  # noqa: BLE001  # the loop must go on
             self.log.failure("the wind could not be changed")
 

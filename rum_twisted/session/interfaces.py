@@ -136,4 +136,7 @@ class IConnection(Interface):
         """Hold the lines that follow back until `resume`."""
 
     def resume() -> None:
-        """Go on with the lines held back."""
+        """Go on with the lines held back, if there are any.
+
+        To be called whenever an answer that was waited for has been handled.
+        """

@@ -281,14 +281,11 @@ class Airspace(Generic[T, F]):
             self._bands[self._band_key(spot)] = band
         cell.admit(spot)
 
-    def cells(self, kind: ClientKind | None = None) -> Iterator[Cell[T, F]]:
-        """Go through all cells that have members, those of the unplaced included."""
-        for cell in self._nowhere.values():
-            if cell.members and (kind is None or cell is self._nowhere[kind]):
-                yield cell
+    def cells(self) -> Iterator[Cell[T, F]]:
+        """Go through all cells; those of the unplaced are there even if empty."""
+        yield from self._nowhere.values()
         for band in self._bands.values():
-            if kind is None or band.kind is kind:
-                yield from band.cells.values()
+            yield from band.cells.values()
 
     def within(
         self, spot: Spot[T, F], channel: Channel

@@ -46,6 +46,7 @@ from functools import partial
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -88,6 +89,8 @@ class Fanout:
     lines of its own is in a fed cell, touched, or due; while any of that is so, or
     there are common lines, the end of the turn is scheduled, or it is ripe.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -170,6 +173,8 @@ class Fanout:
 
     def announce(self, line: bytes, sender: Client | None) -> None:
         """Tell everybody but ``sender`` something, within one turn."""
+        if not self._outboxes:
+            return
         outbox = self._outboxes.get(sender) if sender else None
         if outbox is not None and outbox.spot is not None:
             outbox.catch_up()
@@ -276,6 +281,8 @@ class Fanout:
             self._end = None
         for client in list(self._outboxes):
             self.leave(client)
+        for cell in self._airspace.cells():
+            cell.feed = Feed(0)
         self._fed.clear()
         self._touched.clear()
         self.turn.common.clear()
@@ -304,8 +311,9 @@ class Fanout:
         if spot.cell is old:
             return
         old.feed.bring_up(self.turn.common)
-        if outbox.seen < len(old.feed.lines):
-            outbox.take_over(old.feed)
+        outbox.take_over(old.feed)
+        if outbox.own:
+            # His new cell may be fed nothing in this turn.
             self._touched.append(outbox)
         outbox.start_with(spot.cell.feed)
 
@@ -329,15 +337,18 @@ def _write_to_members(cell: Cell[Outbox, Feed], fed: list[bytes]) -> None:
     size = len(data)
     for spot in cell.members:
         outbox = spot.owner
-        if outbox.own is not None:
-            outbox.end_turn(fed)
-            continue
         try:
-            sent = outbox.send(data)
-        except BlockingIOError:
-            sent = 0
+            if outbox.own is not None:
+                outbox.end_turn(fed)
+                continue
+            try:
+                sent = outbox.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent != size:
+                outbox.fall_behind(data[sent:])
         except OSError:
             outbox.fail()
-            continue
-        if sent != size:
-            outbox.fall_behind(data[sent:])
+        except Exception:  # noqa: BLE001  # a bug may cost one client, not the turn
+            Fanout.log.failure("{outbox} cannot be written", outbox=outbox)
+            outbox.fail()

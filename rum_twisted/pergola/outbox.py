@@ -154,7 +154,7 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Bytes that wait in user space, the transport's own buffer not counted."""
-        return self._backlog.size if self._backlog else 0
+        return self._backlog.size if self._backlog is not None else 0
 
     def push(self, line: bytes) -> None:
         """Give the client a line that must leave before the reactor turns."""
@@ -200,7 +200,7 @@ class Outbox:
         lines = self.own
         assert lines is not None, "catch_up() sets it"
         # What he has seen of this turn's feed counts until the turn ends.
-        self.own = [] if self.seen or self._backlog else None
+        self.own = [] if self.seen or self.is_slow else None
         self._write_out(lines)
 
     def end_turn(self, fed: list[bytes]) -> None:
@@ -212,7 +212,7 @@ class Outbox:
         lines = self.own or []
         if self.seen < len(fed):
             lines += fed[self.seen :]
-        self.own = [] if self._backlog else None
+        self.own = [] if self.is_slow else None
         self.seen = 0
         self._write_out(lines)
 
@@ -228,6 +228,7 @@ class Outbox:
         self.stalled = 0
         if self._is_direct:
             self._transport.registerProducer(self, streaming=False)
+        self._check_bound(backlog)
 
     def fail(self) -> None:
         """Note that the socket is dead: nothing more can be sent."""
@@ -267,6 +268,9 @@ class Outbox:
         assert backlog is not None, "only a slow client waits"
         for line in lines:
             backlog.add(line)
+        self._check_bound(backlog)
+
+    def _check_bound(self, backlog: Backlog) -> None:
         if backlog.is_over_bound:
             self._condemn(f"{backlog.size} bytes wait for him")
 

@@ -130,8 +130,7 @@ class FSDProtocol(LineReceiver):
     @override
     def lineLengthExceeded(self, line: bytes) -> None:
         """Drop a line that is too long, and go on with the next one."""
-        if self.session.phase is Phase.LOGGED_ON:
-            self.session.refuse(LineTooLong())
+        self.session.refuse(LineTooLong())
 
     @override
     def connectionLost(self, reason: Failure | None = None) -> None:

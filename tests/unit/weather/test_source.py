@@ -249,8 +249,8 @@ class TroubleTests(FileTestCase):
         weather = MetarFile(OddPath(self.path), self.clock)
         weather.startService()
         self.addCleanup(weather.stopService)
-        for _ in range(2):
-            self.clock.advance(CHECK_INTERVAL)
+        for seconds in (0, CHECK_INTERVAL, CHECK_INTERVAL):
+            self.clock.advance(seconds)
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 

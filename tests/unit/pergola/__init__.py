@@ -1,0 +1,1 @@
+"""Tests of the front: sockets, lines, and who gets which bytes when."""

@@ -1,0 +1,146 @@
+"""Who is connected, and who is on the way out."""
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.pergola.connections import LINGER, Connections
+
+
+class Guest:
+    """A connection that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.transport = StringTransport()
+        self.checks: list[float] = []
+
+    @property
+    def is_aborted(self) -> bool:
+        """Tell whether the socket was dropped."""
+        return bool(self.transport.disconnected)
+
+    def check(self, now: float) -> None:
+        """Note when it was looked after."""
+        self.checks.append(now)
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def disconnect(self) -> None:
+        """End nothing."""
+
+
+class ConnectionsTests(SynchronousTestCase):
+    """A server that admits two."""
+
+    @override
+    def setUp(self) -> None:
+        """Begin with nobody."""
+        self.clock = Clock()
+        self.connections = Connections(self.clock, 2)
+        self.guests = [Guest() for _ in range(3)]
+
+    def admit(self, *guests: Guest) -> list[bool]:
+        """Let guests come, and tell who was admitted."""
+        return [self.connections.admit(guest) for guest in guests]
+
+    def test_at_the_bound_and_one_past_it(self) -> None:
+        """The third is told that the server is full."""
+        self.assertEqual(self.admit(*self.guests), [True, True, False])
+        self.assertEqual(list(self.connections.open), self.guests[:2])
+
+    def test_who_goes_makes_room(self) -> None:
+        """Be he dismissed or gone by himself."""
+        first, second, third = self.guests
+        self.admit(first, second)
+        self.connections.dismiss(first)
+        self.assertEqual(self.admit(third), [True])
+        self.connections.forget(second)
+        self.assertEqual(self.admit(Guest()), [True])
+
+    def test_the_sweep_looks_after_those_who_are_here(self) -> None:
+        """And not after those who were dismissed."""
+        first, second, _ = self.guests
+        self.admit(first, second)
+        self.connections.dismiss(first)
+        self.clock.advance(1.0)
+        self.connections.sweep()
+        self.assertEqual((first.checks, second.checks), ([], [1.0]))
+
+    def test_last_words_have_a_moment(self) -> None:
+        """A dismissed client has time to read them, then his socket is dropped."""
+        first = self.guests[0]
+        self.admit(first)
+        self.connections.dismiss(first)
+        self.clock.advance(LINGER - 0.1)
+        self.connections.sweep()
+        self.assertFalse(first.is_aborted)
+        self.clock.advance(0.1)
+        self.connections.sweep()
+        self.assertTrue(first.is_aborted)
+
+    def test_who_was_never_admitted_lingers_too(self) -> None:
+        """He has to read that the server is full."""
+        third = self.guests[2]
+        self.connections.dismiss(third)
+        self.connections.sweep()
+        self.assertFalse(third.is_aborted)
+        self.clock.advance(LINGER)
+        self.connections.sweep()
+        self.assertTrue(third.is_aborted)
+
+    def test_a_storm_of_dismissals(self) -> None:
+        """A thousand linger; where there are more, the oldest are dropped."""
+        guests = [Guest() for _ in range(1001)]
+        for guest in guests:
+            self.connections.dismiss(guest)
+        self.assertEqual([guest.is_aborted for guest in guests[:2]], [True, False])
+
+    def test_all_are_gone_when_nobody_was_here(self) -> None:
+        """There is nothing to wait for."""
+        self.successResultOf(self.connections.when_all_gone())
+
+    def test_all_are_gone(self) -> None:
+        """Those who linger are waited for as well."""
+        first, second, _ = self.guests
+        self.admit(first, second)
+        self.connections.dismiss(second)
+        gone = self.connections.when_all_gone()
+        self.connections.forget(first)
+        self.assertNoResult(gone)
+        self.connections.forget(second)
+        self.assertIsNone(self.successResultOf(gone))
+
+    def test_the_wait_can_be_given_up(self) -> None:
+        """And begun anew."""
+        first = self.guests[0]
+        self.admit(first)
+        gone = self.connections.when_all_gone()
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        gone = self.connections.when_all_gone()
+        self.connections.forget(first)
+        self.successResultOf(gone)
+
+    def test_to_drop_everybody(self) -> None:
+        """Those who are here and those who linger."""
+        first, second, _ = self.guests
+        self.admit(first, second)
+        self.connections.dismiss(second)
+        self.connections.abort_all()
+        self.assertTrue(first.is_aborted)
+        self.assertTrue(second.is_aborted)
+
+    def test_to_forget_twice(self) -> None:
+        """The second time is harmless."""
+        self.admit(self.guests[0])
+        self.connections.forget(self.guests[0])
+        self.connections.forget(self.guests[0])
+
+    def test_repr(self) -> None:
+        """The manhole shows how many there are."""
+        self.admit(*self.guests[:2])
+        self.connections.dismiss(self.guests[0])
+        self.assertEqual(repr(self.connections), "<Connections: 1 open, 1 closing>")

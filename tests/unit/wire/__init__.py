@@ -1,0 +1,1 @@
+"""Tests of bytes and messages, with equality alone."""

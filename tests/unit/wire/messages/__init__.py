@@ -1,0 +1,1 @@
+"""Tests of the packets, one family at a time."""

@@ -79,9 +79,15 @@ class QueuedAccounts:
         self._under_way -= 1
         while self._waiting and self._under_way < self._at_once:
             answer, cid, password = self._waiting.popleft()
-            self._ask(cid, password).chainDeferred(answer)
+            self._ask(cid, password).addBoth(_pass_on, answer)
         return result
 
     def _give_up(self, answer: Deferred[Account]) -> None:
         """Take a logon out of the queue whose client is gone."""
         self._waiting = deque(each for each in self._waiting if each[0] is not answer)
+
+
+def _pass_on(result: Any, answer: Deferred[Account]) -> None:
+    """Answer one who waited, unless he has gone in the meantime."""
+    if not answer.called:
+        answer.callback(result)

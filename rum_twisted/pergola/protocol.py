@@ -9,7 +9,15 @@ why a logon was refused. So the connection is closed for writing first; what sti
 comes in is read and dropped until the client closes too, or a moment has passed.
 """
 
-from socket import SO_SNDBUF, SOL_SOCKET
+from socket import (
+    IPPROTO_TCP,
+    SO_SNDBUF,
+    SOL_SOCKET,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_USER_TIMEOUT,
+)
 from typing import Any, Final
 
 from twisted.internet.tcp import Server
@@ -37,6 +45,9 @@ __all__ = ["FSDProtocol"]
 
 LINES_AT_A_TIME: Final = 100
 """How many lines of one client are handled before others have their turn."""
+
+_KEEPALIVE: Final = ((TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4))
+"""Asks a silent client's machine after a minute, and four times until it is gone."""
 
 
 @implementer(IConnection)
@@ -94,7 +105,7 @@ class FSDProtocol(LineReceiver):
     def connectionMade(self) -> None:
         """Meet a client: say nothing, unless the server is full."""
         self.traffic = Traffic(self._connections.clock.seconds())
-        _tune(self.transport, self._limits.send_buffer)
+        _tune(self.transport, self._limits)
         self.outbox = Outbox(
             self, self.transport, self._limits.outbox_bytes, self._fanout.turn
         )
@@ -301,13 +312,20 @@ class FSDProtocol(LineReceiver):
         self.transport.resumeProducing()  # and drop what comes
 
 
-def _tune(transport: object, send_buffer: int) -> None:
-    """Set a TCP connection up for short lines to many, some of whom do not read."""
-    for option in ("setTcpNoDelay", "setTcpKeepAlive"):
-        set_option = getattr(transport, option, None)
-        if set_option is not None:
-            set_option(True)
-    handle = getattr(transport, "getHandle", None)
-    if handle is not None and hasattr(handle(), "setsockopt"):
-        # Left alone, the kernel holds up to 4 MB for each client that sleeps.
-        handle().setsockopt(SOL_SOCKET, SO_SNDBUF, send_buffer)
+def _tune(transport: Any, limits: Limits) -> None:
+    """Set a TCP connection up for short lines to many, some of whom are gone.
+
+    Left alone, the kernel holds up to 4 MB for each client that sleeps, and takes a
+    quarter of an hour to find out that a machine has vanished.
+    """
+    if type(transport) is not Server:
+        return  # a wrapper, whose connection is not ours to tune
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    socket = transport.getHandle()
+    socket.setsockopt(SOL_SOCKET, SO_SNDBUF, limits.send_buffer)
+    for option, value in _KEEPALIVE:
+        socket.setsockopt(IPPROTO_TCP, option, value)
+    # Who is alive but does not read is for us to cut, and to tell; so later.
+    vanished_after = int(2 * limits.stall_timeout * 1000)  # ms
+    socket.setsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT, vanished_after)

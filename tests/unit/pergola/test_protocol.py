@@ -145,10 +145,11 @@ class LongLineTests(ProtocolTestCase):
             self.assertEqual(self.pilot.read(), [self.ERROR, pong(1)])
 
     def test_before_the_logon(self) -> None:
-        """It is dropped without a word, like all that is said there."""
+        """It reads error 004, and may log on all the same."""
         stranger = self.server.connect()
         stranger.feed([b"x" * 10_000 + b"\r\n"])
-        self.assertEqual((stranger.read(), stranger.is_closed), ([], False))
+        error = "$ERserver:unknown:004::Syntax error"
+        self.assertEqual((stranger.read(), stranger.is_closed), ([error], False))
         stranger.say(pilot_logon("KLM2"))
         self.assertIs(stranger.session.phase, Phase.LOGGED_ON)
 

@@ -318,8 +318,10 @@ def _tune(transport: Any, limits: Limits) -> None:
     Left alone, the kernel holds up to 4 MB for each client that sleeps, and takes a
     quarter of an hour to find out that a machine has vanished.
     """
-    if type(transport) is not Server:
-        return  # a wrapper, whose connection is not ours to tune
+    while type(transport) is not Server:  # TLS, or a proxy's wrapper
+        transport = getattr(transport, "transport", None)
+        if transport is None:
+            return  # no TCP
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
     socket = transport.getHandle()

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, Final, TypeVar
 
 from twisted.internet import reactor as installed_reactor
@@ -38,8 +37,6 @@ PASSWORD: Final = "secret"
 _ACCOUNTS: Final = f"1000001 {PASSWORD} 1\n1000005 {PASSWORD} 5\n"
 _HOST: Final = "127.0.0.1"
 _END: Final = b"\r\n"
-_LITTLE: Final = 4096  # bytes
-_MUCH: Final = 1_000_000
 _RESERVE: Final = "/dev/null"  # Twisted opens it once, for when descriptors run out
 _BETWEEN_LOOKS: Final = 0.01  # seconds
 
@@ -112,13 +109,11 @@ class Caller(Protocol):
         self.say(f"@N:{self.callsign}:2000:1:{latitude}:8.0:35000:{number}:0:0")
 
     def stop_reading(self) -> None:
-        """Read nothing from now on; the kernel holds as little as it can."""
-        self._let_kernel_hold(_LITTLE)
+        """Read nothing from now on; the kernel takes some 100 kB all the same."""
         self.transport.pauseProducing()
 
     def read_on(self) -> None:
         """Read again."""
-        self._let_kernel_hold(_MUCH)
         self.transport.resumeProducing()
 
     async def line(self) -> str:
@@ -168,9 +163,6 @@ class Caller(Protocol):
         *lines, self._begun = (self._begun + data).split(_END)
         self._lines += [line.decode("latin-1") for line in lines]
         self._tell()
-
-    def _let_kernel_hold(self, size: int) -> None:
-        self.transport.getHandle().setsockopt(SOL_SOCKET, SO_RCVBUF, size)
 
     def _tell(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -277,10 +269,17 @@ class FrontTestCase(TestCase):
         self.root.startService()
         return self.root
 
-    async def connect(self, make: Callable[[], C] = Caller) -> C:  # type: ignore[assignment]
+    async def connect(self) -> Caller:
         """Return the client's end of a new connection."""
+        return await self._connected(Caller())
+
+    async def connect_encrypted(self) -> SecureCaller:
+        """Return the client's end of a new connection to an encrypted port."""
+        return await self._connected(SecureCaller())
+
+    async def _connected(self, caller: C) -> C:
         endpoint = TCP4ClientEndpoint(reactor, _HOST, self.port)
-        caller: C = await connectProtocol(endpoint, make())
+        await connectProtocol(endpoint, caller)
         self.callers.append(caller)
         return caller
 

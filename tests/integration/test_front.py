@@ -6,9 +6,10 @@ from pathlib import Path
 
 from OpenSSL.crypto import FILETYPE_PEM
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.ssl import KeyPair
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.pergola.service import CannotStart
@@ -24,7 +25,7 @@ from tests.support.twistd import PATIENCE, serve
 WARNING = "# Timeout"
 FAREWELL = "The server is going down."
 MEGABYTE = 1_000_000
-SMALL_BUFFERS = ("pergola.send_buffer=4096", "pergola.outbox_bytes=16384")
+SMALL_BUFFERS = ("pergola.send_buffer=32768", "pergola.outbox_bytes=16384")
 
 
 def names(lines: list[str], prefix: str) -> list[str]:
@@ -111,14 +112,6 @@ class LogonTests(FrontTestCase):
         await first.end()
         await self.log_on("KLM3")
 
-    async def test_a_limit_of_open_files(self) -> None:
-        """See `DescriptorTests`: here, only that refusing leaves nothing behind."""
-        self.serve("pergola.max_clients=1")
-        callers = [await self.connect() for _ in range(20)]
-        for caller in callers[1:]:
-            self.assertEqual(len(await caller.end()), 1)
-        self.assertIsNone(callers[0].reason)
-
 
 class LeavingTests(FrontTestCase):
     """How connections end."""
@@ -138,22 +131,23 @@ class LeavingTests(FrontTestCase):
         self.assertEqual((names(lines, "#AP"), names(lines, "#DP")), (["KLM2"], []))
 
     async def test_a_dead_socket_in_the_middle_of_a_turn(self) -> None:
-        """Nothing is written to it any more, and the server can still go down."""
+        """What he was owed is forgotten: nothing is written to a closed socket."""
         self.serve()
-        leaver = await self.log_on("KLM1", latitude=50.0)
-        for others in range(20):
-            other = await self.log_on(f"KLM2{others:02d}", latitude=50.0)
-            # Around the limit of sight, receivers are asked one by one.
-            for number in range(20):
-                other.fly(number, 50.0 + 9.2 * number / 20)
+        await self.log_on("KLM1", latitude=50.0)
+        other = await self.log_on("KLM2", latitude=59.1)  # at the limit of sight
+        leaver, reporter = self.connection_of("KLM1"), self.connection_of("KLM2")
+        report = b"@N:KLM2:2000:1:59.1:8.0:35000:1:0:0\r\n"
         with capturedLogs() as events:
-            leaver.transport.abortConnection()
-            await leaver.end()
-            await other.until("#DPKLM1")
+            for _ in range(2):  # the second one waits for the end of the turn
+                reporter.dataReceived(report)
+            leaver.transport.connectionLost(Failure(ConnectionLost()))
+            await other.until("#DPKLM1:1000001")
             await other.sync()
         told = [formatEvent(event) or "" for event in events]
         self.assertEqual([line for line in told if "is cut" in line], [])
-        self.assertEqual(len(self.pergola.connections.open), 20)
+        self.assertEqual(
+            repr(self.pergola.connections), "<Connections: 1 open, 0 closing>"
+        )
 
     async def test_a_logoff_is_closed_by_the_server(self) -> None:
         """The client reads the end of the connection, and nothing else."""
@@ -213,7 +207,8 @@ class SlowReaderTests(FrontTestCase):
             ["FROZEN is cut: he took nothing for 1 s"],
         )
         for pilot in pilots:
-            lines = read[pilot] + await pilot.until("#DPFROZEN:1000001")
+            lines = read[pilot] + await pilot.sync()
+            self.assertEqual(names(lines, "#DP"), ["FROZEN"])
             for other in pilots:
                 if other is not pilot:
                     begin = f"@N:{other.callsign}:"
@@ -239,7 +234,7 @@ class SlowReaderTests(FrontTestCase):
 
     async def test_a_slow_client_gets_it_all(self) -> None:
         """Who reads late, but within his bound, reads everything, in order."""
-        self.serve("pergola.send_buffer=4096", "pergola.outbox_bytes=10000000")
+        self.serve("pergola.send_buffer=32768", "pergola.outbox_bytes=10000000")
         slow = await self.log_on("SLOW1")
         slow.stop_reading()
         expected = [f"$POserver:SLOW1:{number:0500d}" for number in range(5000)]
@@ -253,7 +248,7 @@ class SlowReaderTests(FrontTestCase):
 
     async def test_a_slow_client_who_logs_off(self) -> None:
         """He reads what he was sent before, to the end."""
-        self.serve("pergola.send_buffer=4096", "pergola.outbox_bytes=10000000")
+        self.serve("pergola.send_buffer=32768", "pergola.outbox_bytes=10000000")
         slow = await self.log_on("SLOW1")
         slow.stop_reading()
         slow.say(*[f"$PISLOW1:SERVER:{'x' * 500}"] * 1000, "#DPSLOW1:1000001")
@@ -295,6 +290,9 @@ class StoppingTests(FrontTestCase):
         stopped = self.root.stopService()
         stopped.addTimeout(5.0, reactor)
         await stopped
+        self.assertEqual(
+            repr(self.pergola.connections), "<Connections: 0 open, 0 closing>"
+        )
 
     async def test_clients_are_told(self) -> None:
         """Each reads why, and then the end of his connection."""
@@ -310,14 +308,13 @@ class StoppingTests(FrontTestCase):
 
     async def test_clients_who_do_not_react(self) -> None:
         """Neither one who keeps his socket open nor a frozen one delays the end."""
-        self.serve("pergola.send_buffer=4096", "pergola.outbox_bytes=10000000")
+        self.serve("pergola.send_buffer=32768", "pergola.outbox_bytes=10000000")
         deaf, frozen = await self.log_on("DEAF1"), await self.log_on("FROZEN")
         deaf.stop_reading()
         frozen.stop_reading()
         frozen.say(*[f"$PIFROZEN:SERVER:{'x' * 500}"] * 1000)
         await self.eventually(lambda: self.connection_of("FROZEN").outbox.is_slow)
         await self.stop()
-        self.assertEqual(len(self.pergola.connections.open), 0)
 
     async def test_a_logon_on_the_way(self) -> None:
         """Who is coming in as it goes down does not hold it up."""
@@ -377,7 +374,7 @@ class WrappedTests(FrontTestCase):
 
     async def log_on_encrypted(self, callsign: str) -> SecureCaller:
         """Return the end of somebody who is on."""
-        caller = await self.connect(SecureCaller)
+        caller = await self.connect_encrypted()
         caller.log_on(callsign)
         await caller.until("#TMserver:")
         return caller

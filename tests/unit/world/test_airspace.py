@@ -309,16 +309,16 @@ class AirspaceTests(SynchronousTestCase):
 
     def test_limit_itself_is_in_range(self) -> None:
         """At exactly the limit rounding is settled in favor of being in range."""
-        for miles in range(1, 10_800, 7):
-            sky = Sky()
-            controller = put(make_controller(), NULL_ISLAND)
+        sky = Sky()
+        controller = sky.add(put(make_controller(), NULL_ISLAND))
+        pilot = sky.add(put(make_pilot(), NULL_ISLAND))
+        for miles in range(1, HALF_CIRCLE, 7):
             controller.visual_range = NauticalMiles(miles)
-            sky.add(controller)
-            for position in (place(0.0, miles / 60.0), place(0.0, -miles / 60.0)):
-                pilot = sky.add(put(make_pilot(), position))
+            sky.place(controller)
+            for longitude in (miles / 60.0, -miles / 60.0):
+                sky.place(put(pilot, place(0.0, longitude)))
                 found = sky.receivers(pilot, Channel.POSITION)
                 self.assertEqual(found, [controller], miles)
-                sky.remove(pilot)
 
     def test_same_place_is_in_range_of_nothing_but_zero(self) -> None:
         """Who sees 0 miles sees who stands where he stands; below 0 nobody."""

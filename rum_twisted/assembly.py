@@ -13,7 +13,6 @@ the opposite one: nobody is let in before the accounts are read, and the status 
 is written for the last time when everybody has left.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
@@ -85,7 +84,6 @@ class RumService(MultiService):
         with self._plainly():
             self._make_first_account()
             super().startService()
-        _settle_memory()
         self._introduce()
 
     @contextmanager
@@ -192,16 +190,6 @@ def build_services(
         ).setServiceParent(root)
     pergola.setServiceParent(root)
     return root
-
-
-def _settle_memory() -> None:
-    """Exempt what stands after the start from the search for unreachable objects.
-
-    Nearly 40,000 objects of modules and services live as long as the process; a full
-    search need not look at them (23 ms at most instead of 38, docs/memory.md).
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _limits_of(config: Config) -> Limits:

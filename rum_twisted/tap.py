@@ -12,6 +12,7 @@ chosen. `rum_twisted.assembly` waits for that too, since it imports Twisted's
 endpoints, and they OpenSSL.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -112,6 +113,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     config = options.configuration
     if reactor is None:
         reactor = _reactor_for(config)
+        reactor.callWhenRunning(_settle_memory)
     from rum_twisted.assembly import build_services  # noqa: PLC0415 - see above
 
     twistd_options = options.parent
@@ -141,6 +143,16 @@ def _reactor_for(config: Config) -> Any:
     from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place
 
     return reactor
+
+
+def _settle_memory() -> None:
+    """Exempt what stands after the start from the search for unreachable objects.
+
+    Nearly 40,000 objects of modules and services live as long as the process; a full
+    search need not look at them (23 ms at most instead of 38, docs/memory.md).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _tell(line: str) -> None:

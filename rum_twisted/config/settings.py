@@ -114,7 +114,7 @@ class PergolaSettings:
         default=2000,
         metadata=_about(
             Integer(1, 100_000),
-            "How many may be logged on; one more is told that the server is full.",
+            "How many may be connected; one more is told that the server is full.",
             unit="clients",
         ),
     )

@@ -35,7 +35,7 @@ def _leading_integer(text: str) -> int:
     One past 64 bits is only sure to be past them: Python refuses to read a line
     full of digits, which takes time that grows with their square.
     """
-    if len(text) < _LONGEST and text.isdecimal() and text.isascii():
+    if len(text) < _LONGEST and text.isdecimal():
         return int(text)
     match = _INTEGER.match(text)
     return int(match[1] + match[2][:_LONGEST]) if match else 0

@@ -53,9 +53,8 @@ COORDINATE: Final = FieldKind(read_coordinate, write_coordinate)
 LETTER: Final = FieldKind(lambda field: field[:1])
 CODE: Final = FieldKind(read_integer, "{:03d}".format)
 MILES: Final = FieldKind(float, "{:.2f}".format)
-NUMBERS: Final = FieldKind(
-    lambda fields: tuple(map(read_integer, fields.split(":"))),
-    lambda numbers: ":".join(map(str, numbers)),
+NUMBERS: Final = FieldKind(  # several fields; only ever sent
+    write=lambda numbers: ":".join(map(str, numbers))
 )
 
 

@@ -1,9 +1,11 @@
 # The two commands of the README, and what developers need besides them.
 #
-#   make run    serve in the foreground
-#   make test   run every test
-#   make lint   ruff, mypy and the rooms' import rules
-#   make clean  take away what these made
+#   make run          serve in the foreground
+#   make test         run every test
+#   make lint         ruff, mypy and the rooms' import rules
+#   make bench        measure, beside other servers; two hours
+#   make bench-quick  a taste of that, within three minutes
+#   make clean        take away what these made; figures in bench/out stay
 #
 # PYTHON chooses the interpreter: make run PYTHON=/opt/python3.12/bin/python3
 
@@ -23,7 +25,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 # that loads OpenSSL and more into the server's memory.
 CACHE_PLUGINS := $(BIN)/twistd --help >/dev/null
 
-.PHONY: run test lint coverage clean
+.PHONY: run test lint coverage bench bench-quick clean
 
 # Without a pidfile: after a crash its number may be somebody else's by now.
 run: $(RUN_STAMP)
@@ -42,11 +44,18 @@ coverage: $(DEV_STAMP)
 	$(BIN)/coverage run -m twisted.trial tests
 	$(BIN)/coverage report
 
+# BENCH adds options (python -m bench.run --help): make bench BENCH="c400 --repeats 3"
+bench: $(RUN_STAMP)
+	@$(BIN)/python -m bench.run $(BENCH)
+
+bench-quick: $(RUN_STAMP)
+	@$(BIN)/python -m bench.run --quick $(BENCH)
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .coverage
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f twisted/plugins/dropin.cache
-	find rum_twisted twisted tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard rum_twisted twisted tests bench) -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -154,7 +154,7 @@ def build_services(
             accounts, at_once=_CHECKS_AT_ONCE, longest=config.accounts.max_waiting
         ),
         weather=weather,
-        greeting=Greeting(settings.motd),
+        greeting=Greeting(settings.motd, settings.email),
         now=_now,
     )
     pergola = PergolaService(

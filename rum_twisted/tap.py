@@ -12,6 +12,7 @@ chosen. `rum_twisted.assembly` waits for that too, since it imports Twisted's
 endpoints, and they OpenSSL.
 """
 
+import asyncio
 import gc
 import os
 import sys
@@ -25,6 +26,7 @@ from twisted.python import usage
 from typing_extensions import override
 
 from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
+from rum_twisted.pergola.selector import FairSelector
 
 __all__ = ["Options", "makeService"]
 
@@ -122,7 +124,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         config,
         reactor,
         _tell if in_foreground else _note,
-        on_terminal=in_foreground,
+        # systemd keeps what is written in the foreground in its journal.
+        on_terminal=in_foreground and "JOURNAL_STREAM" not in os.environ,
     )
 
 
@@ -139,7 +142,7 @@ def _reactor_for(config: Config) -> Any:
             sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
         from twisted.internet import asyncioreactor  # noqa: PLC0415 - see above
 
-        asyncioreactor.install()
+        asyncioreactor.install(asyncio.SelectorEventLoop(FairSelector()))
     from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place
 
     return reactor

@@ -42,12 +42,14 @@ class QueuedAccounts:
         self._accounts = accounts
         self._at_once = at_once
         self._longest = longest
-        self._under_way = 0
+        self._checks: dict[Deferred[Account], Deferred[Account]] = {}  # under way
         self._waiting: deque[tuple[Deferred[Account], str, str]] = deque()
+        self._is_going_on = False
 
     @override
     def __repr__(self) -> str:
-        return f"<QueuedAccounts: {self._under_way} asked, {self.waiting} waiting>"
+        asked = len(self._checks)
+        return f"<QueuedAccounts: {asked} asked, {self.waiting} waiting>"
 
     @property
     def waiting(self) -> int:
@@ -59,35 +61,46 @@ class QueuedAccounts:
 
         It fails with `TooManyLogons` if too many wait already.
         """
-        if self._under_way < self._at_once:
-            return self._ask(cid, password)
-        if len(self._waiting) >= self._longest:
-            return fail(TooManyLogons())
         answer: Deferred[Account] = Deferred(self._give_up)
-        self._waiting.append((answer, cid, password))
+        if len(self._checks) < self._at_once and not self._waiting:
+            self._ask(answer, cid, password)
+        elif len(self._waiting) < self._longest:
+            self._waiting.append((answer, cid, password))
+        else:
+            return fail(TooManyLogons())
         return answer
 
-    def _ask(self, cid: str, password: str) -> Deferred[Account]:
-        self._under_way += 1
-        answer: Deferred[Account] = maybeDeferred(
+    def _ask(self, answer: Deferred[Account], cid: str, password: str) -> None:
+        check: Deferred[Account] = maybeDeferred(
             self._accounts.authenticate, cid, password
         )
-        return answer.addBoth(self._go_on)
+        self._checks[answer] = check
+        check.addBoth(self._finish, answer)
 
-    def _go_on(self, result: Any) -> Any:
-        """Pass an answer on, after the next in the queue was asked for."""
-        self._under_way -= 1
-        while self._waiting and self._under_way < self._at_once:
-            answer, cid, password = self._waiting.popleft()
-            self._ask(cid, password).addBoth(_pass_on, answer)
-        return result
+    def _finish(self, result: Any, answer: Deferred[Account]) -> None:
+        """Pass a store's answer on; then the next have their turn."""
+        del self._checks[answer]
+        if not answer.called:
+            answer.callback(result)
+        if not self._is_going_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Ask for those who wait, as long as there is room.
+
+        A store may answer at once: then this loop goes on, and not a loop within it.
+        """
+        self._is_going_on = True
+        while self._waiting and len(self._checks) < self._at_once:
+            self._ask(*self._waiting.popleft())
+        self._is_going_on = False
 
     def _give_up(self, answer: Deferred[Account]) -> None:
-        """Take a logon out of the queue whose client is gone."""
-        self._waiting = deque(each for each in self._waiting if each[0] is not answer)
-
-
-def _pass_on(result: Any, answer: Deferred[Account]) -> None:
-    """Answer one who waited, unless he has gone in the meantime."""
-    if not answer.called:
-        answer.callback(result)
+        """Forget a logon whose client is gone."""
+        check = self._checks.get(answer)
+        if check is not None:
+            check.cancel()
+        else:
+            self._waiting = deque(
+                each for each in self._waiting if each[0] is not answer
+            )

@@ -19,8 +19,9 @@ _HEAD: Final = """\
 The settings of Rum, with their defaults. Take the # away from a line to change
 what it says. Check the result with: twistd rum --config FILE --check-config
 
-Relative paths in this file are relative to the folder that it lies in. The
-defaults of paths are relative to the folder where Rum is started.
+Paths: while a path is a comment here, its default is relative to the folder
+where Rum is started. With the # taken away, a relative path is relative to the
+folder of this file: in /etc/rum/rum.toml, "data" is /etc/rum/data.
 
 Stronger than this file are variables, as in RUM_STATUS__INTERVAL=30, and
 strongest is the command line, as in --set status.interval=30."""

@@ -96,7 +96,10 @@ class PergolaSettings:
     )
     email: str = field(
         default="",
-        metadata=_about(Text(), "How its operator is reached."),
+        metadata=_about(
+            Text(),
+            "How members reach the operator; shown in the first line of the greeting.",
+        ),
     )
     hostname: str = field(
         default="localhost",
@@ -176,7 +179,8 @@ class PergolaSettings:
         metadata=_about(
             _TIME,
             "Who takes nothing for so long, while something waits for him, is "
-            "disconnected: his computer is gone.",
+            "disconnected. A computer that has vanished is given up by TCP after "
+            "twice as long.",
             unit="seconds",
         ),
     )
@@ -220,9 +224,9 @@ class AccountsSettings:
     cert_file: Path = field(
         metadata=_about(
             PathName(),
-            "The accounts, one a line: CID, password, rating. If this setting is "
-            "left alone and the file is missing, the first start writes one with "
-            "a generated administrator.",
+            "The accounts, one a line: CID, password, rating. If it is cert.txt in "
+            "the data folder and missing, the first start writes one with a "
+            "generated administrator; a file in any other place is never made.",
             file_name="cert.txt",
         )
     )
@@ -238,8 +242,9 @@ class AccountsSettings:
         default=2000,
         metadata=_about(
             Integer(1, 1 << 20),
-            "How many logons may wait for their passwords to be checked; one more is "
-            "told to try again (error 012).",
+            "How many logons may wait for their passwords to be checked; one more "
+            "reads error 012. With cert.txt a check is instant and nobody waits: "
+            "this bound is for stores that take their time.",
             unit="logons",
         ),
     )

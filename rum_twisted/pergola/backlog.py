@@ -1,11 +1,12 @@
 """What waits for a client who reads slower than the world moves.
 
-Lines wait by class. What the server itself says is never dropped; if it alone is
-more than the bound, the client is cut. What other clients say is dropped, newest
-first, where it would fill more than half of the bound. Of position reports, only
-the newest of each aircraft waits, and when there is room for some of them only, the
-nearest aircraft go first. So the memory of a frozen client is bounded, and a slow
-one sees fewer updates rather than old ones.
+Lines wait by class. What the server answers, and who has left, is never dropped; if
+that alone is more than the bound, the client is cut. What other clients say or cause,
+their plans and logons among it, is dropped, newest first, where it would fill more
+than half of the bound: nobody can have somebody else cut by talking. Of position
+reports, only the newest of each aircraft waits, and when there is room for some of
+them only, the nearest aircraft go first. So the memory of a frozen client is bounded,
+and a slow one sees fewer updates rather than old ones.
 
 Order per sender survives: where somebody has a position waiting and says something,
 the position goes in front of what he says. Where he leaves, it is forgotten, or he
@@ -23,8 +24,8 @@ Nearness = Callable[[bytes], float]
 
 _POSITIONS: Final = frozenset(b"@%")
 _SPOKEN: Final = frozenset(
-    b"#TM $CQ $CR $C? $CI $HO $HA #SB #PC $PI $PO".split()
-)  # what clients say to each other
+    b"#TM $CQ $CR $C? $CI $HO $HA #SB #PC $PI $PO $FP #AP #AA".split()
+)  # what clients say, or cause to be said, to others
 _DEPARTURES: Final = frozenset((b"#DP", b"#DA"))
 _SERVER: Final = b"server:"  # as a sender
 _TEXT_SHARE: Final = 2  # spoken lines may fill one half of the bound
@@ -127,6 +128,8 @@ class Backlog:
         positions = self._positions
         sender = line[3:].partition(b":")[0].rstrip()
         keys = [key for key in (b"@" + sender, b"%" + sender) if key in positions]
+        if len(keys) > 1:  # hardly anybody sends both kinds
+            keys.sort(key=list(positions).index)
         is_spoken = _is_spoken(line)
         spoken = sum(len(positions[key]) for key in keys) + is_spoken * len(line)
         has_room = (self.spoken + spoken) * _TEXT_SHARE <= self._bound

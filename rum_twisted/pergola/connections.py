@@ -6,7 +6,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from typing_extensions import override
 
-__all__ = ["LINGER", "Connection", "Connections"]
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["LINGER", "SWEEP_INTERVAL", "Connection", "Connections"]
+
+SWEEP_INTERVAL: Final = Seconds(1.0)
+"""How often each connection is looked after."""
 
 LINGER: Final = 2.0
 """Seconds for which a closed connection is read, so that its last words arrive."""
@@ -76,7 +81,7 @@ class Connections:
             all_gone.callback(None)
 
     def sweep(self) -> None:
-        """Look after every connection; to be called about once a second."""
+        """Look after every connection; to be called once in a `SWEEP_INTERVAL`."""
         now = self.clock.seconds()
         for connection in list(self.open):
             connection.check(now)

@@ -17,12 +17,14 @@ class Greeting:
     Args:
         path: of the message of the day; it need not exist. An empty line in it is
             an empty line of the greeting. It may be in any encoding.
+        operator: how members reach the operator; may be empty.
     """
 
-    __slots__ = ("_lines", "_path", "_stamp")
+    __slots__ = ("_first", "_lines", "_path", "_stamp")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, operator: str = "") -> None:
         self._path = path
+        self._first = f"{PRODUCT}, {operator}" if operator else PRODUCT
         self._stamp: tuple[int, int, int] | None = None
         self._lines: tuple[str, ...] = ()
 
@@ -39,7 +41,7 @@ class Greeting:
             # out.
             self._stamp = None
             self._lines = ()
-        return (PRODUCT, *self._lines)
+        return (self._first, *self._lines)
 
     def _read(self) -> tuple[str, ...]:
         with self._path.open("rb") as file:

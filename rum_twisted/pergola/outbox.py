@@ -25,7 +25,12 @@ from rum_twisted.world.client import Client
 
 __all__ = ["Feed", "Outbox", "Owner", "Turn", "nobody_is_near"]
 
-_CHUNK: Final = 16_384  # bytes given to the transport of a slow client at a time
+_CHUNK: Final = 4_096
+"""Bytes given to the transport of a slow client at a time.
+
+Only when all of them have gone is he seen to read; so few, or a line of a few hundred
+bytes a second would count as dead.
+"""
 
 
 def nobody_is_near(callsign: bytes) -> float:
@@ -98,6 +103,7 @@ class Outbox:
         "_transport",
         "_turn",
         "client",
+        "idle_sweeps",
         "is_dead",
         "is_due",
         "is_known_slow",
@@ -107,7 +113,6 @@ class Outbox:
         "seen",
         "send",
         "spot",
-        "stalled",
     )
 
     def __init__(self, owner: Owner, transport: Any, bound: int, turn: Turn) -> None:
@@ -133,7 +138,7 @@ class Outbox:
         self.own: list[bytes] | None = None
         self.seen = 0
         self.spot: Spot[Outbox, Feed] | None = None
-        self.stalled = 0  # sweeps since a slow client last took anything
+        self.idle_sweeps = 0  # since a slow client last took anything
         self.is_known_slow = False  # the staff was told
 
     @override
@@ -225,16 +230,19 @@ class Outbox:
         backlog.put_first(begun + end)
         for line in lines.splitlines(keepends=True):
             backlog.add(line)
-        self.stalled = 0
+        self.idle_sweeps = 0
         if self._is_direct:
             self._transport.registerProducer(self, streaming=False)
         self._check_bound(backlog)
 
     def fail(self) -> None:
-        """Note that the socket is dead: nothing more can be sent."""
+        """Note that the socket is dead: nothing more can be sent.
+
+        Reading will tell of it as well, and end the connection in its turn: a
+        thousand that break at the same moment must not be ended all at once.
+        """
         self.is_dead = True
         self.own = []
-        self._condemn("the connection is broken")
 
     def finish(self, finished: Callable[[], None]) -> None:
         """Write what is left, then call ``finished``; perhaps at once."""
@@ -307,7 +315,7 @@ class Outbox:
     def resumeProducing(self) -> None:
         """Write more of what waits: the transport has room again."""
         self._is_paused = False
-        self.stalled = 0
+        self.idle_sweeps = 0
         while self._backlog is not None and not self._is_paused:
             data = self._backlog.take(_CHUNK, self.nearness)
             if data:

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.pergola.connections import Connections
+from rum_twisted.pergola.connections import SWEEP_INTERVAL, Connections
 from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.limits import Limits, Traffic
 from rum_twisted.pergola.outbox import Outbox
@@ -153,6 +153,11 @@ class FSDProtocol(LineReceiver):
 
     # What a session asks for.
 
+    @property
+    def peer(self) -> str:
+        """The client's address, for the log."""
+        return str(getattr(self.transport.getPeer(), "host", "an unknown place"))
+
     def send(self, line: bytes) -> None:
         """Give the client a line; it leaves at once."""
         self.outbox.push(line)
@@ -203,7 +208,7 @@ class FSDProtocol(LineReceiver):
         """Look after this connection, about once a second."""
         limits = self._limits
         self._note_slowness()
-        if self.outbox.stalled > limits.stall_timeout:
+        if self.outbox.idle_sweeps * SWEEP_INTERVAL > limits.stall_timeout:
             self.cut(f"he took nothing for {limits.stall_timeout:g} s")
             return
         is_on = self.session.phase is Phase.LOGGED_ON
@@ -222,7 +227,7 @@ class FSDProtocol(LineReceiver):
                 outbox.is_known_slow = False
                 self.log.info("{callsign} reads again", callsign=self.session.name)
             return
-        outbox.stalled += 1
+        outbox.idle_sweeps += 1
         if outbox.is_thinned and not outbox.is_known_slow:
             outbox.is_known_slow = True
             self.log.info("{callsign} reads slowly", callsign=self.session.name)
@@ -260,7 +265,8 @@ class FSDProtocol(LineReceiver):
                 break
             self._handle_line(line)
         else:
-            self._keep(begun)
+            if self.session.phase is not Phase.CLOSED:
+                self._keep(begun)
         self._is_busy = False
         if self.session.phase is Phase.CLOSED:
             self._rest = b""

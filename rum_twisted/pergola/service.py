@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from rum_twisted.pergola.connections import SWEEP_INTERVAL
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.session.replies import ANNOUNCER
 from rum_twisted.terms.units import Seconds
@@ -24,7 +25,6 @@ from rum_twisted.wire.messages.weather import WindDelta
 
 __all__ = ["CannotStart", "PergolaService"]
 
-_SWEEP: Final = Seconds(1.0)
 _LIMIT_CHECK: Final = Seconds(10.0)
 _FAREWELL: Final = "The server is going down."
 _LAST_MOMENT: Final = Seconds(1.0)
@@ -106,7 +106,7 @@ class PergolaService(Service):
         super().startService()
         if not self._ports:
             self._listen()
-        self._sweep.start(_SWEEP, now=False)
+        self._sweep.start(SWEEP_INTERVAL, now=False)
         self._wind.start(self._wind_interval, now=False)
         self._limit.start(_LIMIT_CHECK, now=True)
 

@@ -123,14 +123,13 @@ class IConnection(Interface):
 
     outbox = Attribute("What the delivery keeps for this client; opaque to a session.")
 
+    peer = Attribute("The client's network address, for the log.")
+
     def send(line: bytes) -> None:
         """Give the client a line, its end included; it leaves at once."""
 
     def close() -> None:
         """Say no more: what was sent is flushed, later input is not handled."""
-
-    def disconnect() -> None:
-        """End the conversation from outside, as if the client had logged off."""
 
     def pause() -> None:
         """Hold the lines that follow back until `resume`."""

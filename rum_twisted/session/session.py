@@ -39,7 +39,14 @@ class Session:
     departure once.
     """
 
-    __slots__ = ("_pending", "client", "connection", "network", "phase")
+    __slots__ = (
+        "_pending",
+        "client",
+        "connection",
+        "network",
+        "phase",
+        "was_denied",
+    )
 
     log = Logger()
 
@@ -48,6 +55,7 @@ class Session:
         self.network = network
         self.phase = Phase.CONNECTED
         self.client: Client | None = None
+        self.was_denied = False  # something he may not do; the log knows
         self._pending: tuple[Deferred[Any], ...] = ()  # answers waited for
 
     @override

@@ -36,7 +36,7 @@ class RumError(Exception):
 
     Args:
         parameter: the fourth field of ``$ER``: what was wrong, as the peer
-            typed it; empty where the reference leaves it empty.
+            typed it; empty where docs/protocol.md, "Errors", leaves it empty.
     """
 
     code: ClassVar[ErrorCode]

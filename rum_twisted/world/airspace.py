@@ -43,7 +43,13 @@ from typing_extensions import override
 
 from rum_twisted.terms.identity import ClientKind
 from rum_twisted.terms.place import Position
-from rum_twisted.world.geodesy import HALF_CIRCLE, chord_of, cosine_of, unit_vector
+from rum_twisted.world.geodesy import (
+    HALF_CIRCLE,
+    MILES_PER_RADIAN,
+    chord_of,
+    cosine_of,
+    unit_vector,
+)
 from rum_twisted.world.visibility import RULES, Channel, Rule, reach
 
 __all__ = ["Airspace", "Band", "Cell", "Spot"]
@@ -60,11 +66,18 @@ _SMALLEST_EDGE: Final = 10  # NM; a range below it counts as this
 _BOUNDS: Final = (0, 1, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512)
 """Where bands of ranges begin, in NM; each is about 1.4 times the one before it."""
 
-_MEMORY: Final = 1024  # how many limits a band remembers; there are few in practice
-_RADIUS: Final = HALF_CIRCLE / 3.141592653589793  # NM
+_MEMORY: Final = 4096  # how many limits are remembered, of all bands together
 _HALF_DIAGONAL: Final = sqrt(3.0) / 2.0
 
-Key = tuple[int, int, int]
+Key = tuple[int, int, int]  # of a cube or a block of the grid
+BandKey = tuple[ClientKind, int, int]
+Limits = tuple[float, float, float]
+"""How the cells of a band are judged for a sender.
+
+The squared chord up to which all members are in range, the one beyond which none is
+(both to the middle of the cube; negative: never), and the chord within which cells
+must be looked at.
+"""
 
 
 class Spot(Generic[T, F]):
@@ -102,6 +115,11 @@ class Cell(Generic[T, F]):
         self.square = 1.0 + x * x + y * y + z * z
         self.x2, self.y2, self.z2 = 2.0 * x, 2.0 * y, 2.0 * z
 
+    @override
+    def __repr__(self) -> str:
+        """Tell where it is, and how many are in it."""
+        return f"<Cell {self.key} of {self.band!r}: {len(self.members)} members>"
+
     def admit(self, spot: Spot[T, F]) -> None:
         """Take a member up."""
         spot.cell = self
@@ -123,21 +141,25 @@ class Band(Generic[T, F]):
     holds its middle; ranges of all members lie between the bounds.
     """
 
-    __slots__ = ("_limits", "blocks", "cells", "edge", "half", "kind", "radio", "sight")
+    __slots__ = ("blocks", "cells", "edge", "half", "key", "kind", "radio", "sight")
 
     def __init__(
-        self, kind: ClientKind, radio: tuple[int, int], sight: tuple[int, int]
+        self,
+        key: BandKey,
+        kind: ClientKind,
+        radio: tuple[int, int],
+        sight: tuple[int, int],
     ) -> None:
+        self.key = key  # in Airspace
         self.kind = kind
         self.radio = radio  # NM, lowest and highest
         self.sight = sight
         lowest = sight[0] if kind is ClientKind.CONTROLLER else radio[0]
         miles = max(_SMALLEST_EDGE, lowest) * _EDGE
-        self.edge = miles / _RADIUS  # of a cube, in radii
+        self.edge = miles / MILES_PER_RADIAN  # of a cube, in radii
         self.half = self.edge * _HALF_DIAGONAL
         self.cells: dict[Key, Cell[T, F]] = {}
         self.blocks: dict[Key, dict[Key, Cell[T, F]]] = {}
-        self._limits: dict[tuple[Rule, int], tuple[float, float, float]] = {}
 
     @override
     def __repr__(self) -> str:
@@ -178,33 +200,19 @@ class Band(Generic[T, F]):
         found = [blocks[key] for key in product(*spans) if key in blocks]
         return chain.from_iterable(block.values() for block in found)
 
-    def limits(self, rule: Rule, sender_radio: int) -> tuple[float, float, float]:
-        """Return how to judge this band's cells for a sender.
-
-        Returns:
-            the squared chord up to which all members are in range, the one beyond
-            which none is (both to the middle of the cube; negative: never), and the
-            chord within which cells must be looked at.
-        """
-        try:
-            return self._limits[rule, sender_radio]
-        except KeyError:
-            pass
-        if len(self._limits) >= _MEMORY:
-            self._limits.clear()
+    def limits(self, rule: Rule, sender_radio: int) -> Limits:
+        """Return how to judge this band's cells for a sender."""
         low = reach(rule, sender_radio, self.radio[0], self.sight[0])
         high = reach(rule, sender_radio, self.radio[1], self.sight[1])
         sure = chord_of(low) - self.half
         if low >= HALF_CIRCLE:
             sure = 4.0  # a chord is 2 at most: everybody, wherever he is
         far = chord_of(high) + self.half
-        limits = (
+        return (
             sure * sure - _MARGIN if sure > 0.0 else -1.0,
             far * far + _MARGIN if high >= 0 else -1.0,
             far,
         )
-        self._limits[rule, sender_radio] = limits
-        return limits
 
     def _block_of(self, cell: Cell[T, F]) -> Key:
         return (
@@ -226,7 +234,8 @@ class Airspace(Generic[T, F]):
 
     def __init__(self, make_feed: Callable[[], F]) -> None:
         self._make_feed = make_feed
-        self._bands: dict[tuple[ClientKind, int, int], Band[T, F]] = {}
+        self._bands: dict[BandKey, Band[T, F]] = {}
+        self._limits: dict[tuple[BandKey, Rule, int], Limits] = {}
         self._nowhere: dict[ClientKind, Cell[T, F]] = {
             kind: Cell(None, (0, 0, 0), make_feed()) for kind in ClientKind
         }
@@ -278,7 +287,7 @@ class Airspace(Generic[T, F]):
         if cell is None:
             cell = Cell(band, key, self._make_feed())
             band.add(cell)
-            self._bands[self._band_key(spot)] = band
+            self._bands[band.key] = band
         cell.admit(spot)
 
     def cells(self) -> Iterator[Cell[T, F]]:
@@ -302,7 +311,7 @@ class Airspace(Generic[T, F]):
         x, y, z, radio = spot.x, spot.y, spot.z, spot.radio
         for band in self._bands.values():
             rule = RULES[channel, spot.kind, band.kind]
-            sure, far, radius = band.limits(rule, radio)
+            sure, far, radius = self._limits_of(band, rule, radio)
             if far < 0.0:
                 continue
             for cell in band.near(x, y, z, radius):
@@ -312,6 +321,18 @@ class Airspace(Generic[T, F]):
                 elif chord <= far:
                     single += self._ask(spot, rule, cell)
         return whole, single
+
+    def _limits_of(self, band: Band[T, F], rule: Rule, radio: int) -> Limits:
+        """Remember and return `Band.limits`."""
+        if rule is Rule.RECEIVERS_SIGHT:
+            radio = 0  # of no consequence, and one entry instead of hundreds
+        key = (band.key, rule, radio)
+        limits = self._limits.get(key)
+        if limits is None:
+            if len(self._limits) >= _MEMORY:
+                self._limits.clear()
+            limits = self._limits[key] = band.limits(rule, radio)
+        return limits
 
     def _ask(self, spot: Spot[T, F], rule: Rule, cell: Cell[T, F]) -> list[Spot[T, F]]:
         """Return those members of ``cell`` who are in range, the sender not counted.
@@ -353,7 +374,7 @@ class Airspace(Generic[T, F]):
             found.remove(spot)
         return found
 
-    def _band_key(self, spot: Spot[T, F]) -> tuple[ClientKind, int, int]:
+    def _band_key(self, spot: Spot[T, F]) -> BandKey:
         if spot.kind is ClientKind.PILOT:
             return spot.kind, bisect_right(_BOUNDS, spot.radio), 0
         # A controller's radio range is one of a handful, his sight is his choice.
@@ -372,12 +393,10 @@ class Airspace(Generic[T, F]):
         elif number > 0:
             bounds = (_BOUNDS[number - 1], _BOUNDS[number] - 1)
         if kind is ClientKind.PILOT:
-            return Band(kind, radio=bounds, sight=(0, 0))
-        return Band(kind, radio=(radio, radio), sight=bounds)
+            return Band(key, kind, radio=bounds, sight=(0, 0))
+        return Band(key, kind, radio=(radio, radio), sight=bounds)
 
     def _drop_if_empty(self, band: Band[T, F]) -> None:
         """Forget a band without cells, so that odd ranges leave nothing behind."""
         if not band.cells:
-            self._bands = {
-                key: kept for key, kept in self._bands.items() if kept is not band
-            }
+            del self._bands[band.key]

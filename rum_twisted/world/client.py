@@ -2,9 +2,8 @@
 
 A `Client` is among the few things that change in place: its position is
 replaced many times a minute, and a fresh snapshot each time would be the dearest
-part of a position report. It is plain data all the same, so that a session can be
-written down and taken up by another process. The `Session` that logged it on is
-its owner; nobody else writes to it.
+part of a position report. It is plain data all the same. The `Session` that logged
+it on is its owner; nobody else writes to it.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from rum_twisted.terms.place import Position
 
 __all__ = [
     "HALF_CIRCLE",
+    "MILES_PER_RADIAN",
     "Vector",
     "chord_of",
     "cosine_of",
@@ -23,7 +24,8 @@ Vector = tuple[float, float, float]
 """A point on the sphere of radius 1: x to 0° E, y to 90° E, z to the north pole."""
 
 HALF_CIRCLE: Final = 10_800  # NM; nothing is farther than the antipode
-_MILES_PER_RADIAN: Final = degrees(1.0) * 60.0
+MILES_PER_DEGREE: Final = 60.0  # NM of a great circle
+MILES_PER_RADIAN: Final = degrees(1.0) * MILES_PER_DEGREE
 
 
 def distance(here: Position, there: Position) -> float:
@@ -31,7 +33,7 @@ def distance(here: Position, there: Position) -> float:
     phi, theta = radians(here.latitude), radians(there.latitude)
     turn = radians(there.longitude - here.longitude)
     cosine = sin(phi) * sin(theta) + cos(phi) * cos(theta) * cos(turn)
-    return degrees(acos(max(-1.0, min(cosine, 1.0)))) * 60.0
+    return acos(max(-1.0, min(cosine, 1.0))) * MILES_PER_RADIAN
 
 
 def unit_vector(position: Position) -> Vector:
@@ -53,7 +55,7 @@ def cosine_of(miles: float) -> float:
     """
     if miles < 0:
         return 2.0
-    return cos(miles / _MILES_PER_RADIAN) if miles < HALF_CIRCLE else -2.0
+    return cos(miles / MILES_PER_RADIAN) if miles < HALF_CIRCLE else -2.0
 
 
 def chord_of(miles: float) -> float:
@@ -63,4 +65,4 @@ def chord_of(miles: float) -> float:
     """
     if miles >= HALF_CIRCLE:
         return 2.0
-    return 2.0 * sin(miles / _MILES_PER_RADIAN / 2.0)
+    return 2.0 * sin(miles / MILES_PER_RADIAN / 2.0)

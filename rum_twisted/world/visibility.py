@@ -79,7 +79,7 @@ def reach(rule: Rule, sender_radio: int, receiver_radio: int, sight: int) -> int
 def is_in_range(channel: Channel, sender: Client, receiver: Client) -> bool:
     """Tell whether ``receiver`` gets what ``sender`` sends, by the plain formula.
 
-    This is the rule as the reference states it, for one pair. `airspace` answers
+    This is the rule as docs/protocol.md states it, for one pair. `airspace` answers
     the same for everybody at once and is tested against it.
     """
     if sender.position is None or receiver.position is None:

@@ -44,16 +44,21 @@ def kill(session: Session, message: Kill) -> None:
     if not may_kill(sender.rating):
         refusal = "You are not allowed to kill users!"
         session.connection.send(text_line(sender.callsign, refusal))
-        session.log.warn(
-            "{callsign} may not kill {target}",
-            callsign=sender.callsign,
-            target=target.callsign,
-        )
+        if not session.was_denied:  # once is enough for the log
+            session.was_denied = True
+            session.log.warn(
+                "{callsign} may not kill {target}",
+                callsign=sender.callsign,
+                target=target.callsign,
+            )
         return
     confirmation = f"Attempting to kill {message.destination}"
     session.connection.send(text_line(sender.callsign, confirmation))
     session.log.info(
-        "{callsign} kills {target}", callsign=sender.callsign, target=target.callsign
+        "{callsign} kills {target}: {reason!r}",
+        callsign=sender.callsign,
+        target=target.callsign,
+        reason=message.reason,
     )
     network.delivery.send(
         encode(Kill(ANNOUNCER, target.callsign, message.reason)), target

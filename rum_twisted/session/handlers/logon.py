@@ -33,6 +33,7 @@ from rum_twisted.world.roster import CallsignInUse
 __all__ = ["log_off", "log_on"]
 
 REVISION: Final = 9  # of the protocol; the classic dialect
+_SHOWN: Final = 32  # letters of a name that nobody has checked, in the log
 
 
 def log_on(session: Session, message: PilotLogon | ControllerLogon) -> None:
@@ -98,9 +99,10 @@ def _admit(
     for line in network.greeting():
         session.connection.send(text_line(client.callsign, line))
     session.log.info(
-        "{callsign} logged on as {rating}",
+        "{callsign} ({cid}) logged on as {rating} from {peer}",
         callsign=client.callsign,
         cid=client.cid,
+        peer=session.connection.peer,
         rating=client.rating.name,
     )
 
@@ -111,9 +113,10 @@ def _reject(
     """Tell a client why it may not come online, and close."""
     session.refuse(error)
     session.log.info(
-        "logon of {callsign} refused: {code}",
-        callsign=message.callsign,
-        cid=message.cid,
+        "logon of {callsign!r} ({cid!r}) from {peer} refused: {code}",
+        callsign=message.callsign[:_SHOWN],
+        cid=message.cid[:_SHOWN],
+        peer=session.connection.peer,
         code=error.code.name,
     )
     session.close()

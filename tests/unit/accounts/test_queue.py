@@ -1,6 +1,6 @@
 """Logons that wait for their passwords to be checked."""
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface import implementer
@@ -19,11 +19,14 @@ class SlowStore:
         self.asked: list[str] = []
         self.answers: list[Deferred[Account]] = []
         self.given_up: list[str] = []
+        self.is_quick = False
 
     def authenticate(self, cid: str, password: str) -> Deferred[Account]:
         """Take a question down; see `IAccounts`."""
         assert password == "pw"
         self.asked.append(cid)
+        if self.is_quick:
+            return succeed(Account(cid, Rating.OBSERVER))
         answer: Deferred[Account] = Deferred(lambda _: self.given_up.append(cid))
         self.answers.append(answer)
         return answer
@@ -100,7 +103,7 @@ class QueueTests(SynchronousTestCase):
         self.assertEqual(self.store.given_up, ["0"])
         answers[2].cancel()  # he waited, and is being checked by now
         self.failureResultOf(answers[2], CancelledError)
-        self.store.answer(2)
+        self.assertEqual(self.store.given_up, ["0", "2"])
         self.store.answer(1)
         self.store.answer(3)
         self.assertEqual(self.successResultOf(answers[3]).cid, "3")
@@ -110,6 +113,18 @@ class QueueTests(SynchronousTestCase):
         for _ in range(3):  # more often than may be asked at once
             broken = self.queue.authenticate("0", "not what the store expects")
             self.failureResultOf(broken, AssertionError)
+
+    def test_store_that_begins_to_answer_at_once(self) -> None:
+        """However many wait, and however fast the answers come, order is kept."""
+        count = 3000
+        queue = QueuedAccounts(self.store, at_once=1, longest=count)
+        heard: list[str] = []
+        for cid in range(count):
+            answer = queue.authenticate(str(cid), "pw")
+            answer.addCallback(lambda account: heard.append(account.cid))
+        self.store.is_quick = True
+        self.store.answer(0)
+        self.assertEqual(heard[1:], [str(cid) for cid in range(1, count)])
 
     def test_repr(self) -> None:
         """The manhole shows how many wait."""

@@ -99,6 +99,8 @@ class Receiver:
         bound: bytes that may wait.
     """
 
+    peer = "127.0.0.1"
+
     def __init__(
         self, fanout: Fanout, wire: Wire | None = None, bound: int = BOUND
     ) -> None:

@@ -277,14 +277,29 @@ class ControlTests(BacklogTestCase):
         self.add(*lines)
         self.assertEqual((self.take_all(), self.backlog.spoken), (lines, 0))
 
-    def test_comings_goings_and_kills_are_kept(self) -> None:
+    def test_nobody_has_others_cut_by_talking(self) -> None:
+        """Plans and logons of others are given up like their texts."""
+        for prefix in (b"$FP", b"#AP", b"#AA"):
+            self.setUp()
+            self.add(*(prefix + b"KLM9:" + b"x" * 94 + b"\r\n" for _ in range(20)))
+            self.assertFalse(self.backlog.is_over_bound)
+            self.assertLessEqual(2 * self.backlog.spoken, 1000)
+
+    def test_both_kinds_of_report_keep_their_order(self) -> None:
+        """Who reports as a controller, then as a pilot, is read in that order."""
+        lines = [
+            controller_at(b"TWR", 1),
+            pilot_at(b"TWR", 2),
+            text_of(b"TWR", 3),
+        ]
+        self.add(*lines)
+        self.assertEqual(self.take_all(), lines)
+
+    def test_goings_and_kills_are_kept(self) -> None:
         """A list of clients that misses one would be wrong for good."""
         lines = [
-            b"#APKLM1:SERVER:1000001::1:9:2:Joe\r\n",
             b"#DPKLM1:1000001\r\n",
-            b"#AATWR:SERVER:Ann:1000005::5:9\r\n",
             b"#DATWR:1000005\r\n",
-            b"$FPKLM1:*A:I:B738:420:EHAM:\r\n",
             b"#DLSERVER:*:1:2\r\n",
             b"$!!SERVER:KLM2:enough\r\n",
             WARNING,

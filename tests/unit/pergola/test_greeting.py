@@ -26,6 +26,11 @@ class GreetingTests(SynchronousTestCase):
         self.path.write_bytes(text)
         self.assertEqual(self.greeting(), (PRODUCT, *lines))
 
+    def test_operator_is_named_first(self) -> None:
+        """Members read how to reach the operator, if he says so."""
+        greeting = Greeting(Path(self.mktemp()), "admin@example.org")
+        self.assertEqual(greeting(), (f"{PRODUCT}, admin@example.org",))
+
     def test_the_product_comes_first(self) -> None:
         """With its version, so that a report of a fault can name it."""
         self.assertEqual(self.greeting(), (PRODUCT,))

@@ -139,10 +139,10 @@ class SlowClientTests(OutboxTestCase):
     def test_sweeps_are_counted_since_he_took_something(self) -> None:
         """Who counts them finds 0 after each time that he took some."""
         self.push(b"one\r\n")
-        self.assertEqual(self.outbox.stalled, 0)
-        self.outbox.stalled += 7
+        self.assertEqual(self.outbox.idle_sweeps, 0)
+        self.outbox.idle_sweeps += 7
         self.receiver.read_on()
-        self.assertEqual(self.outbox.stalled, 0)
+        self.assertEqual(self.outbox.idle_sweeps, 0)
 
     def test_at_the_bound(self) -> None:
         """So many bytes of what may not be dropped can wait, and not one more."""

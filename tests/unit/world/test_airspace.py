@@ -394,7 +394,8 @@ class AirspaceTests(SynchronousTestCase):
 
     def test_report_looks_at_near_cells_only(self) -> None:
         """Traffic elsewhere costs a report nothing, however much there is."""
-        band: Band[Client, Feed] = Band(ClientKind.PILOT, (128, 180), (0, 0))
+        name = (ClientKind.PILOT, 9, 0)
+        band: Band[Client, Feed] = Band(name, ClientKind.PILOT, (128, 180), (0, 0))
         steps = range(-36, 37, 6)  # cubes, from one side of the earth to the other
         keys = list(product(steps, steps, steps))
         for key in keys:

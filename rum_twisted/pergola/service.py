@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Final
 
 from twisted.application.service import Service
@@ -32,6 +33,8 @@ _LAST_MOMENT: Final = Seconds(1.0)
 
 _BACKLOG: Final = 4096
 """Connections that wait to be accepted; Twisted's 50 lose most of a logon storm."""
+
+_OTHER_FILES: Final = 1100  # connections on their way out, logs, the event loop
 
 _STREAMS: Final = frozenset(("tcp", "tcp6", "ssl"))  # endpoints that take a backlog
 
@@ -104,6 +107,7 @@ class PergolaService(Service):
     def startService(self) -> None:
         """Begin to look after connections; listen, if that is not done yet."""
         super().startService()
+        self._allow_files()
         if not self._ports:
             self._listen()
         self._sweep.start(SWEEP_INTERVAL, now=False)
@@ -160,6 +164,22 @@ class PergolaService(Service):
         endpoint = serverFromString(self._reactor, _with_backlog(description))
         listening: Deferred[IListeningPort] = endpoint.listen(self._factory)
         return listening
+
+    def _allow_files(self) -> None:
+        """Allow the process as many open files as its clients need."""
+        needed = self.connections.max_clients + _OTHER_FILES
+        soft, hard = getrlimit(RLIMIT_NOFILE)
+        if soft >= needed:
+            return
+        allowed = needed if hard == RLIM_INFINITY else min(needed, hard)
+        setrlimit(RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            self.log.warn(
+                "{allowed} files may be open, but pergola.max_clients needs {needed}; "
+                "allow the process more (LimitNOFILE=, ulimit -n)",
+                allowed=allowed,
+                needed=needed,
+            )
 
     def _look_after(self) -> None:
         """Sweep over the connections; one bad sweep does not end the others."""

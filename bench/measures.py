@@ -1,0 +1,165 @@
+"""The ways to measure a server once: under a steady load, in a storm, with frozen ones.
+
+Each starts a fresh server, lets fsdload loose on it, and returns the figures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.confines import cpu_box, small_buffers
+from bench.load import Load
+from bench.processes import pause
+from bench.servers import Server
+
+__all__ = ["BOX", "Frozen", "Pace", "Place", "Steady", "Storm"]
+
+BOX: Final = 0.15  # of a core
+_KERNEL_BUFFER: Final = 65_536  # bytes
+_QUICK: Final = 3.0  # seconds: a quick run measures no longer
+_LOGIN_RATE: Final = 200  # per second
+_LOGIN_RATE_IN_BOX: Final = 150
+_FLYING: Final = 200  # pilots who do not want to notice a storm
+_WARM_UP: Final = 7.0  # seconds of theirs: a report of each, and fsdload's two more
+_INTO_WINDOW: Final = 1.0  # seconds of theirs before the storm
+_STORM: Final = (
+    *("--storm", "--pilot-prefix", "STM", "--interval", "0", "--no-flight-plans"),
+    *("--login-timeout", "60", "--warmup", "0", "--duration", "1", "--drain", "0"),
+)
+_FROZEN: Final = 10
+_KB: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long runs measure."""
+
+    is_quick: bool = False
+
+    def window(self, seconds: float) -> tuple[str, ...]:
+        """Return fsdload's options for a window that usually takes ``seconds``."""
+        if self.is_quick:
+            return ("--duration", str(min(_QUICK, seconds)), "--drain", "1")
+        return ("--duration", str(seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a scenario runs.
+
+    Args:
+        load: fsdload.
+        folder: for the server's files.
+        pace: how long it may take.
+    """
+
+    load: Load
+    folder: Path
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Everybody logs on, then everybody reports at his interval.
+
+    Args:
+        pilots: how many.
+        options: further ones of fsdload.
+        seconds: of the window.
+        in_box: whether the server has only `BOX` of a core.
+    """
+
+    pilots: int
+    options: tuple[str, ...] = ()
+    seconds: float = 10.0
+    in_box: bool = False
+
+    def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
+        """Run it once; see `bench.scenarios.Measure`."""
+        rate = _LOGIN_RATE_IN_BOX if self.in_box else _LOGIN_RATE
+        options = (
+            *("--pilots", str(self.pilots), "--login-rate", str(rate), "--hold"),
+            *place.pace.window(self.seconds),
+            *self.options,
+        )
+        if self.in_box:
+            with cpu_box(BOX) as prefix, server.serve(place.folder, prefix) as running:
+                found = place.load.run(running, *options)
+                del found["waited"]  # to stand still is the nature of the box
+                return found
+        with server.serve(place.folder) as running:
+            return place.load.run(running, *options)
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """Many connect at one instant, while some are flying.
+
+    Those who fly are measured twice, without a storm and in one, over a window so
+    short that a hiccup of a tenth of a second shows in the 99th percentile.
+    """
+
+    pilots: int
+    seconds: float = 6.0
+
+    def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
+        """Run it once; see `bench.scenarios.Measure`."""
+        options = (
+            *("--pilots", str(_FLYING), "--login-rate", str(_LOGIN_RATE), "--hold"),
+            *("--warmup", str(_WARM_UP)),
+            *place.pace.window(self.seconds),
+        )
+        with server.serve(place.folder) as running:
+            calm = place.load.run(running, *options)
+        with (
+            server.serve(place.folder) as running,
+            place.load.started(running, *options, name="flying") as flying,
+        ):
+            pause(_FLYING / _LOGIN_RATE + _WARM_UP + _INTO_WINDOW)
+            found = place.load.run(running, "--pilots", str(self.pilots), *_STORM)
+            shaken = flying.figures()
+        # CPU and lines of the storm's own window, when all is over, say nothing.
+        kept = {name: found[name] for name in ("missing", "last_login_s", "peak_mb")}
+        heard = ("p99_ms", "lag_p99_ms", "waited")
+        kept |= {name: shaken[name] for name in heard if name in shaken}
+        # Whoever flies and hears nothing has no latency at all.
+        if "p99_ms" in shaken and "p99_ms" in calm:
+            kept["others_ms"] = shaken["p99_ms"] - calm["p99_ms"]
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Some log on and never read, while the kernel holds little for them.
+
+    The rest is measured twice, with everybody reading and with some frozen.
+    """
+
+    pilots: int
+    seconds: float = 60.0  # a frozen one is to be cut within that
+
+    def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
+        """Run it once; see `bench.scenarios.Measure`."""
+        options = (
+            *("--pilots", str(self.pilots), "--hold"),
+            *("--interval", "0.08"),  # 48 kB/s for each receiver
+        )
+        with small_buffers(_KERNEL_BUFFER) as prefix:
+            with server.serve(place.folder, prefix) as running:
+                calm = place.load.run(
+                    running, *options, "--duration", "15", prefix=prefix
+                )
+            with server.serve(place.folder, prefix) as running:
+                found = place.load.run(
+                    running,
+                    *options,
+                    *("--slow-readers", str(_FROZEN)),
+                    *("--duration", str(self.seconds)),
+                    prefix=prefix,
+                )
+        if "p99_ms" in found and "p99_ms" in calm:
+            found["others_share"] = found["p99_ms"] / calm["p99_ms"] - 1.0
+        grown = max(0.0, found["peak_mb"] - calm["peak_mb"])
+        found["frozen_kb"] = grown * _KB / _FROZEN
+        return found

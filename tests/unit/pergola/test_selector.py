@@ -1,0 +1,49 @@
+"""The selector that tells of a few sockets at a time."""
+
+from selectors import EVENT_READ
+from socket import socket, socketpair
+
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.pergola.selector import FairSelector
+
+
+class FairSelectorTests(SynchronousTestCase):
+    """Which of many ready sockets are told of."""
+
+    @override
+    def setUp(self) -> None:
+        """Make a selector."""
+        self.selector = FairSelector()
+        self.addCleanup(self.selector.close)
+
+    def register(self, count: int) -> dict[socket, socket]:
+        """Register so many sockets that are ready; return them with their peers."""
+        pairs = dict(socketpair() for _ in range(count))
+        for here, there in pairs.items():
+            self.addCleanup(here.close)
+            self.addCleanup(there.close)
+            self.selector.register(here, EVENT_READ)
+            there.send(b"x")
+        return pairs
+
+    def test_few_are_all_told_of(self) -> None:
+        """On a quiet evening nothing is held back."""
+        pairs = self.register(64)
+        told = {key.fileobj for key, _ in self.selector.select(0)}
+        self.assertEqual(told, set(pairs))
+
+    def test_many_are_told_of_in_turn(self) -> None:
+        """In a storm 64 at a time, and within a few times everybody."""
+        pairs = self.register(200)
+        told: set[object] = set()
+        for _ in range(10):  # none of them is read, so all stay ready
+            ready = [key.fileobj for key, _ in self.selector.select(0)]
+            self.assertEqual(len(set(ready)), 64)
+            told.update(ready)
+        self.assertEqual(told, set(pairs))
+
+    def test_nobody_is_ready(self) -> None:
+        """Nothing is nothing."""
+        self.assertEqual(self.selector.select(0), [])

@@ -65,7 +65,7 @@ __all__ = ["Fanout"]
 PATIENCE: Final = 3.0
 """How many times its cost lies between the end of a turn and that of the next."""
 
-SHORTEST: Final = Seconds(0.005)
+SHORTEST: Final = Seconds(0.004)
 """The shortest time between two turns; nobody sees it, and it saves many writes."""
 
 _WRITING_SHARE: Final = 0.5  # of the CPU that is allowed

@@ -44,6 +44,14 @@ class FairSelectorTests(SynchronousTestCase):
             told.update(ready)
         self.assertEqual(told, set(pairs))
 
+    def test_those_who_have_been_here_for_long_come_first(self) -> None:
+        """In a storm, half of the places are for those who were online before."""
+        pairs = self.register(200)
+        oldest = set(sorted(pairs, key=socket.fileno)[:32])
+        for _ in range(5):
+            ready = {key.fileobj for key, _ in self.selector.select(0)}
+            self.assertLessEqual(oldest, ready)
+
     def test_nobody_is_ready(self) -> None:
         """Nothing is nothing."""
         self.assertEqual(self.selector.select(0), [])

@@ -21,6 +21,12 @@ which they were given here. The same step keeps a sender's own report from him: 
 catches up, and counts the line that he feeds as seen. And it lets a client move to
 another cell in the middle of a turn.
 
+**News for everybody has a pace of its own.** A logon is told to all, and in a storm of
+a thousand logons each writing to all would make those who fly wait. So a turn that
+comes too soon after the last common writing writes only to the cells that were fed,
+and each feed remembers how much of the common list it has heard. What is written to
+a cell still holds the common lines that came before its reports, so order is kept.
+
 **Urgency.** Texts, queries and the server's answers do not wait for the turn. They
 go to the receivers' own lists, behind what those are owed, and everything is
 written when the input that caused it has been handled (`Fanout.settle`): twenty
@@ -85,9 +91,10 @@ class Fanout:
         longest_turn: the bound of a turn.
         roster: who is on, to find the aircraft of a waiting position.
 
-    Invariants: a feed with lines belongs to one of the fed cells; an outbox with
-    lines of its own is in a fed cell, touched, or due; while any of that is so, or
-    there are common lines, the end of the turn is scheduled, or it is ripe.
+    Invariants: a feed with reports is marked so, and belongs to one of the fed cells;
+    an outbox with lines of its own is in a fed cell, touched, or due; while any of
+    that is so, or there are common lines, the end of the turn is scheduled, or it is
+    ripe.
     """
 
     log = Logger()
@@ -113,6 +120,9 @@ class Fanout:
         self._end: IDelayedCall | None = None  # of the turn
         self._is_ripe = False  # the turn ends with this input
         self._not_before = 0.0  # by the clock: the earliest end of the next turn
+        self._no_news_before = 0.0  # and of one that writes to everybody
+        self._pause = float(SHORTEST)  # between the last turns of reports
+        self._is_news = False  # the scheduled end waits for no report
 
     @override
     def __repr__(self) -> str:
@@ -160,7 +170,8 @@ class Fanout:
             feed = cell.feed
             if feed.heard < len(common):
                 feed.bring_up(common)
-            if not feed.lines:
+            if not feed.has_reports:
+                feed.has_reports = True
                 self._fed.append(cell)
             if cell is mine:
                 outbox.take_over(feed)
@@ -228,29 +239,49 @@ class Fanout:
             self.end_turn()
 
     def end_turn(self) -> None:
-        """Write what everybody is owed."""
+        """Write what everybody is owed; news for all only when their time has come."""
         started = self._cpu_clock()
         self._end = None
         self._is_ripe = False
-        common, self.turn.common = self.turn.common, []
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
-        if common:
-            self._write_to_all(common)
+        has_news = bool(self.turn.common)
+        is_for_all = has_news and self._clock.seconds() >= self._no_news_before
+        if is_for_all:
+            self._write_to_all()
         else:
             for cell in fed:
                 _write_to_members(cell, cell.feed.lines)
-                cell.feed = Feed(0)
+                cell.feed = Feed(cell.feed.heard)
         for outbox in touched:
-            if outbox.own:
+            if outbox.own and has_news and not is_for_all:
+                outbox.settle()  # what he has seen of the news counts until later
+            elif outbox.own:
                 outbox.end_turn(_NOTHING)
         self.settle()
-        cost = self._cpu_clock() - started
-        pause = min(max(cost * self._patience, SHORTEST), self._longest_turn)
-        self._not_before = self._clock.seconds() + pause
+        self._pace(self._cpu_clock() - started, is_for_all=is_for_all)
 
-    def _write_to_all(self, common: list[bytes]) -> None:
-        """End a turn in which there was something for everybody."""
+    def _pace(self, cost: float, *, is_for_all: bool) -> None:
+        """Put the next turn off by what the last one took.
+
+        Args:
+            cost: CPU seconds.
+            is_for_all: whether it was a writing to everybody; reports need not wait
+                for the cost of that.
+        """
+        now = self._clock.seconds()
+        pause = min(max(cost * self._patience, SHORTEST), self._longest_turn)
+        if is_for_all:
+            self._no_news_before = now + pause
+            pause = min(pause, self._pause)
+        self._pause = pause
+        self._not_before = now + pause
+        if self.turn.common:
+            self._schedule()
+
+    def _write_to_all(self) -> None:
+        """Write to everybody: there is something for everybody."""
+        common, self.turn.common = self.turn.common, []
         for cell in list(self._airspace.cells()):
             cell.feed.bring_up(common)
             _write_to_members(cell, cell.feed.lines)
@@ -289,12 +320,20 @@ class Fanout:
         self._is_ripe = False
 
     def _schedule(self) -> None:
-        """See to it that the turn ends."""
-        if self._end is not None or self._is_ripe:
+        """See to it that the turn ends, and not later than reports want it."""
+        is_news = not self._fed and not self._touched
+        if self._is_ripe or (self._end is not None and (is_news or not self._is_news)):
             return
-        wait = self._not_before - self._clock.seconds()
+        not_before = self._not_before
+        if is_news:
+            not_before = max(not_before, self._no_news_before)
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+        wait = not_before - self._clock.seconds()
         if wait > 0.0:
             self._end = self._clock.callLater(wait, self.end_turn)
+            self._is_news = is_news
         else:
             self._is_ripe = True
 

@@ -66,9 +66,10 @@ class Feed:
     between them what was for this cell, in the order in which it came.
     """
 
-    __slots__ = ("heard", "lines")
+    __slots__ = ("has_reports", "heard", "lines")
 
     def __init__(self, heard: int) -> None:
+        self.has_reports = False  # and is to be written at the end of the turn
         self.heard = heard
         self.lines: list[bytes] = []
 

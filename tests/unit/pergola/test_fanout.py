@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.fanout import PATIENCE, Fanout
+from rum_twisted.pergola.fanout import PATIENCE, SHORTEST, Fanout
 from rum_twisted.terms.identity import ClientKind
 from rum_twisted.terms.units import NauticalMiles, Seconds
 from rum_twisted.world.client import Client
@@ -589,6 +589,21 @@ class TurnTests(FanoutTestCase):
             count = self.hear_of(sender, receiver, after=0.005 * PATIENCE * 1.01)
             self.assertEqual(count, heard, cores)
 
+    def test_news_for_all_put_no_report_off(self) -> None:
+        """Writing to everybody is dear; reports to a few do not wait for its pause."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0)
+        stranger = self.join("QFA1", 80.0, cost=0.010)
+        self.clock.advance(1.0)
+        self.announce(1)
+        self.fanout.settle()  # takes 10 ms, so the next for all is 30 ms away
+        self.assertEqual(len(self.taken(receiver)), 1)
+        self.announce(2)
+        count = self.hear_of(sender, receiver, after=SHORTEST * 1.01)
+        self.assertEqual(count, 2)  # in order: the news came before the report
+        self.assertEqual(len(self.taken(stranger)), 1)
+        self.clock.advance(0.010 * PATIENCE)
+        self.assertEqual(len(self.taken(stranger)), 1)
+
     def test_no_turn_without_lines(self) -> None:
         """While nothing happens, no timer runs."""
         sender = self.join("KLM1", 0.0)
@@ -603,6 +618,7 @@ ALTITUDES = st.sampled_from((0, 3000, HIGH))
 SIGHTS = st.sampled_from((-1, 0, 5, 40, 300, 1000, 20_000))
 NUMBERS = st.integers(0, 1000)
 MOST = 8  # clients at a time
+WRITE_COST = 0.002  # CPU seconds: writing to all puts news off, and reports less
 
 
 class FanoutMachine(RuleBasedStateMachine):
@@ -612,7 +628,8 @@ class FanoutMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.roster = Roster()
-        self.fanout = Fanout(self.clock, CpuClock(), LONGEST, self.roster)
+        self.cpu = CpuClock()
+        self.fanout = Fanout(self.clock, self.cpu, LONGEST, self.roster)
         self.clients: list[Client] = []
         self.receivers: dict[Client, Receiver] = {}
         self.due: dict[Client, list[bytes]] = {}  # what each should have read
@@ -639,7 +656,8 @@ class FanoutMachine(RuleBasedStateMachine):
         client = make_client(f"C{self.number}", kind=kind)
         client.facility = facility
         client.visual_range = NauticalMiles(sight)
-        receiver = Receiver(self.fanout, bound=10_000_000)
+        wire = Wire(self.cpu, WRITE_COST)
+        receiver = Receiver(self.fanout, wire, 10_000_000)
         self.roster.add(client)
         self.fanout.join(client, receiver)
         self.clients.append(client)
@@ -730,10 +748,11 @@ class FanoutMachine(RuleBasedStateMachine):
             self.receivers[client].read_on()
         self.frozen.clear()
 
-    @rule()
-    def settle(self) -> None:
-        """Have an input handled."""
+    @rule(part=st.sampled_from((0.0, 0.1, 0.3, 0.6)))
+    def settle(self, part: float) -> None:
+        """Have an input handled, and let a part of a turn pass."""
         self.fanout.settle()
+        self.clock.advance(LONGEST * part)
         for client in self.clients:
             if client in self.thinned:
                 continue

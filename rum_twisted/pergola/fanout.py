@@ -22,10 +22,11 @@ catches up, and counts the line that he feeds as seen. And it lets a client move
 another cell in the middle of a turn.
 
 **News for everybody has a pace of its own.** A logon is told to all, and in a storm of
-a thousand logons each writing to all would make those who fly wait. So a turn that
-comes too soon after the last common writing writes only to the cells that were fed,
-and each feed remembers how much of the common list it has heard. What is written to
-a cell still holds the common lines that came before its reports, so order is kept.
+a thousand logons, writing each to all would make the reports of those who fly wait.
+So news go round cell by cell, some clients at a time, and the turns of the reports
+come in between. Each feed remembers how much of the common list it has heard, and
+takes up what is missing before a report: order is kept. After a quiet moment the
+round begins at once.
 
 **Urgency.** Texts, queries and the server's answers do not wait for the turn. They
 go to the receivers' own lists, behind what those are owed, and everything is
@@ -47,8 +48,9 @@ Lists that are walked during a write are not changed by it: a client who must be
 is noted, and cut afterwards.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from sys import getsizeof
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -58,6 +60,7 @@ from zope.interface import implementer
 
 from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
 from rum_twisted.session.interfaces import IConnection, IDelivery
+from rum_twisted.terms.measure import BYTES_OBJECT, Measure
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import ENCODING
@@ -73,6 +76,9 @@ PATIENCE: Final = 3.0
 
 SHORTEST: Final = Seconds(0.004)
 """The shortest time between two turns; nobody sees it, and it saves many writes."""
+
+TOLD_AT_A_TIME: Final = 64
+"""Clients that news are written to at a stretch: half a millisecond."""
 
 _WRITING_SHARE: Final = 0.5  # of the CPU that is allowed
 _LONGEST_STRETCH: Final = 4.0  # of turns under a CPU limit
@@ -90,11 +96,12 @@ class Fanout:
             not by wall time, which a CPU limit stretches.
         longest_turn: the bound of a turn.
         roster: who is on, to find the aircraft of a waiting position.
+        told_at_a_time: to how many clients news are written at a stretch.
 
     Invariants: a feed with reports is marked so, and belongs to one of the fed cells;
     an outbox with lines of its own is in a fed cell, touched, or due; while any of
-    that is so, or there are common lines, the end of the turn is scheduled, or it is
-    ripe.
+    that is so, the end of the turn is scheduled, or it is ripe. While there are
+    common lines, a round of news is scheduled, or it is ripe.
     """
 
     log = Logger()
@@ -105,6 +112,7 @@ class Fanout:
         cpu_clock: Callable[[], float],
         longest_turn: Seconds,
         roster: Roster,
+        told_at_a_time: int = TOLD_AT_A_TIME,
     ) -> None:
         self.turn = Turn()
         self._clock = clock
@@ -120,9 +128,12 @@ class Fanout:
         self._end: IDelayedCall | None = None  # of the turn
         self._is_ripe = False  # the turn ends with this input
         self._not_before = 0.0  # by the clock: the earliest end of the next turn
-        self._no_news_before = 0.0  # and of one that writes to everybody
-        self._pause = float(SHORTEST)  # between the last turns of reports
-        self._is_news = False  # the scheduled end waits for no report
+        self._told_at_a_time = told_at_a_time
+        self._round: Iterator[Cell[Outbox, Feed]] | None = None  # who is to hear news
+        self._round_cost = 0.0  # CPU seconds so far
+        self._next_news: IDelayedCall | None = None
+        self._are_news_ripe = False  # they go out with this input
+        self._no_news_before = 0.0  # by the clock: the earliest next round
 
     @override
     def __repr__(self) -> str:
@@ -193,7 +204,7 @@ class Fanout:
             outbox.start_with(outbox.spot.cell.feed)
         else:
             self.turn.common.append(line)
-        self._schedule()
+        self._schedule_news()
 
     def send(self, line: bytes, receiver: Client) -> None:
         """Give one client a line, at once."""
@@ -235,61 +246,93 @@ class Fanout:
         while turn.condemned:
             outbox, reason = turn.condemned.popitem()
             outbox.owner.cut(reason)
+        if self._are_news_ripe:
+            self._tell_news()
         if self._is_ripe:
             self.end_turn()
 
     def end_turn(self) -> None:
-        """Write what everybody is owed; news for all only when their time has come."""
+        """Write the reports, and what single clients are owed."""
         started = self._cpu_clock()
         self._end = None
         self._is_ripe = False
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
+        for cell in fed:
+            _write_to_members(cell)
         has_news = bool(self.turn.common)
-        is_for_all = has_news and self._clock.seconds() >= self._no_news_before
-        if is_for_all:
-            self._write_to_all()
-        else:
-            for cell in fed:
-                _write_to_members(cell, cell.feed.lines)
-                cell.feed = Feed(cell.feed.heard)
         for outbox in touched:
-            if outbox.own and has_news and not is_for_all:
+            if outbox.own and has_news:
                 outbox.settle()  # what he has seen of the news counts until later
             elif outbox.own:
                 outbox.end_turn(_NOTHING)
         self.settle()
-        self._pace(self._cpu_clock() - started, is_for_all=is_for_all)
+        self._not_before = self._clock.seconds() + self._pause_after(
+            self._cpu_clock() - started
+        )
 
-    def _pace(self, cost: float, *, is_for_all: bool) -> None:
-        """Put the next turn off by what the last one took.
+    def _pause_after(self, cost: float) -> float:
+        """Return how long to write nothing after so many CPU seconds of writing."""
+        return min(max(cost * self._patience, SHORTEST), self._longest_turn)
 
-        Args:
-            cost: CPU seconds.
-            is_for_all: whether it was a writing to everybody; reports need not wait
-                for the cost of that.
-        """
-        now = self._clock.seconds()
-        pause = min(max(cost * self._patience, SHORTEST), self._longest_turn)
-        if is_for_all:
-            self._no_news_before = now + pause
-            pause = min(pause, self._pause)
-        self._pause = pause
-        self._not_before = now + pause
-        if self.turn.common:
-            self._schedule()
-
-    def _write_to_all(self) -> None:
-        """Write to everybody: there is something for everybody."""
-        common, self.turn.common = self.turn.common, []
-        for cell in list(self._airspace.cells()):
+    def _tell_news(self) -> None:
+        """Write the news to some of those who have not heard them."""
+        started = self._cpu_clock()
+        self._next_news = None
+        self._are_news_ripe = False
+        common = self.turn.common
+        if self._round is None:
+            self._round = iter(list(self._airspace.cells()))
+            self._round_cost = 0.0
+        told = 0
+        for cell in self._round:
             cell.feed.bring_up(common)
-            _write_to_members(cell, cell.feed.lines)
-            cell.feed = Feed(0)
+            if cell.feed.lines and not cell.feed.has_reports:  # else with those
+                _write_to_members(cell)
+                told += len(cell.members)
+                if told >= self._told_at_a_time:
+                    self._next_news = self._clock.callLater(0, self._tell_news)
+                    break
+        else:
+            self._round = None
+        self._round_cost += self._cpu_clock() - started
+        if self._round is None:
+            self._end_round()
+        self.settle()
+
+    def _end_round(self) -> None:
+        """Forget the news that everybody has heard."""
+        pause = self._pause_after(self._round_cost)
+        self._no_news_before = self._clock.seconds() + pause
+        cells = list(self._airspace.cells())
+        common = self.turn.common
+        heard = min((cell.feed.heard for cell in cells), default=len(common))
+        del common[:heard]
+        for cell in cells:
+            cell.feed.heard -= heard
+        if common:
+            self._schedule_news()
 
     def _make_feed(self) -> Feed:
         """Return the feed of a cell that is new in this turn."""
         return Feed(len(self.turn.common))
+
+    def measure(self) -> Measure:
+        """Tell what waits for the end of the turn, and the memory of the cells."""
+        lines = [self.turn.common, *(cell.feed.lines for cell in tuple(self._fed))]
+        # Feeds share their lines: each is counted once.
+        different = {id(line): len(line) for some in lines for line in tuple(some)}
+        return Measure(
+            count=len(different),
+            bytes=sum(different.values())
+            + len(different) * BYTES_OBJECT
+            + sum(map(getsizeof, lines))
+            + getsizeof(self._outboxes),
+        )
+
+    def measure_airspace(self) -> Measure:
+        """Tell what the airspace takes."""
+        return self._airspace.measure()
 
     def obey_limit(self, cores: float | None) -> None:
         """Fit the turns into a CPU limit, before it makes itself felt.
@@ -307,9 +350,10 @@ class Fanout:
 
     def stop(self) -> None:
         """Deliver nothing more to anybody: the server goes down."""
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
+        for call in (self._end, self._next_news):
+            if call is not None:
+                call.cancel()
+        self._end = self._next_news = self._round = None
         for client in list(self._outboxes):
             self.leave(client)
         for cell in self._airspace.cells():
@@ -317,25 +361,27 @@ class Fanout:
         self._fed.clear()
         self._touched.clear()
         self.turn.common.clear()
-        self._is_ripe = False
+        self._is_ripe = self._are_news_ripe = False
 
     def _schedule(self) -> None:
-        """See to it that the turn ends, and not later than reports want it."""
-        is_news = not self._fed and not self._touched
-        if self._is_ripe or (self._end is not None and (is_news or not self._is_news)):
+        """See to it that the turn ends."""
+        if self._end is not None or self._is_ripe:
             return
-        not_before = self._not_before
-        if is_news:
-            not_before = max(not_before, self._no_news_before)
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
-        wait = not_before - self._clock.seconds()
+        wait = self._not_before - self._clock.seconds()
         if wait > 0.0:
             self._end = self._clock.callLater(wait, self.end_turn)
-            self._is_news = is_news
         else:
             self._is_ripe = True
+
+    def _schedule_news(self) -> None:
+        """See to it that everybody hears the news."""
+        if self._next_news is not None or self._are_news_ripe:
+            return
+        wait = self._no_news_before - self._clock.seconds()
+        if wait > 0.0:
+            self._next_news = self._clock.callLater(wait, self._tell_news)
+        else:
+            self._are_news_ripe = True
 
     def _move(
         self,
@@ -366,12 +412,14 @@ class Fanout:
         return 2.0 - 2.0 * (spot.x * there.x + spot.y * there.y + spot.z * there.z)
 
 
-def _write_to_members(cell: Cell[Outbox, Feed], fed: list[bytes]) -> None:
-    """Write what a cell was fed to all its members.
+def _write_to_members(cell: Cell[Outbox, Feed]) -> None:
+    """Write what a cell was fed to all its members, and give it an empty feed.
 
     This loop is where the time of a busy server goes: nearly every pass is one
     system call and nothing else.
     """
+    fed = cell.feed.lines
+    cell.feed = Feed(cell.feed.heard)
     data = b"".join(fed)
     size = len(data)
     for spot in cell.members:

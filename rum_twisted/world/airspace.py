@@ -37,11 +37,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, product
 from math import floor, sqrt
+from sys import getsizeof
 from typing import Final, Generic, TypeVar
 
 from typing_extensions import override
 
 from rum_twisted.terms.identity import ClientKind
+from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.place import Position
 from rum_twisted.world.geodesy import (
     HALF_CIRCLE,
@@ -67,6 +69,10 @@ _BOUNDS: Final = (0, 1, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512)
 """Where bands of ranges begin, in NM; each is about 1.4 times the one before it."""
 
 _MEMORY: Final = 4096  # how many limits are remembered, of all bands together
+_MANY: Final = 64  # unplaced clients in a cell; more get another one
+_SPOT: Final = 260  # bytes: the object, its numbers, its place in a list
+_CELL: Final = 900  # bytes: the object, its numbers, list, feed and places in tables
+_LIMIT: Final = 230  # bytes: a remembered limit
 _HALF_DIAGONAL: Final = sqrt(3.0) / 2.0
 
 Key = tuple[int, int, int]  # of a cube or a block of the grid
@@ -236,8 +242,8 @@ class Airspace(Generic[T, F]):
         self._make_feed = make_feed
         self._bands: dict[BandKey, Band[T, F]] = {}
         self._limits: dict[tuple[BandKey, Rule, int], Limits] = {}
-        self._nowhere: dict[ClientKind, Cell[T, F]] = {
-            kind: Cell(None, (0, 0, 0), make_feed()) for kind in ClientKind
+        self._nowhere: dict[ClientKind, list[Cell[T, F]]] = {
+            kind: [] for kind in ClientKind
         }
         # By limit in miles: the dot product from which on somebody is in range.
         self._least_cosines = array(
@@ -252,7 +258,10 @@ class Airspace(Generic[T, F]):
 
     def add(self, owner: T, kind: ClientKind) -> Spot[T, F]:
         """Take up a client who has not said where he is: nobody is in his range."""
-        spot = Spot(owner, kind, self._nowhere[kind])
+        cells = self._nowhere[kind]
+        if not cells or len(cells[-1].members) >= _MANY:
+            cells.append(Cell(None, (0, 0, len(cells)), self._make_feed()))
+        spot = Spot(owner, kind, cells[-1])
         spot.cell.admit(spot)
         return spot
 
@@ -260,7 +269,11 @@ class Airspace(Generic[T, F]):
         """Forget a client."""
         cell = spot.cell
         cell.dismiss(spot)
-        if not cell.members and cell.band is not None:
+        if cell.members:
+            return
+        if cell.band is None:
+            self._nowhere[spot.kind].remove(cell)
+        else:
             cell.band.remove(cell)
             self._drop_if_empty(cell.band)
 
@@ -290,9 +303,23 @@ class Airspace(Generic[T, F]):
             self._bands[band.key] = band
         cell.admit(spot)
 
+    def measure(self) -> Measure:
+        """Tell what the index takes: spots, cells and tables; feeds are not counted."""
+        cells = list(self.cells())
+        spots = sum(len(cell.members) for cell in cells)
+        tables = getsizeof(self._least_cosines) + getsizeof(self._limits)
+        return Measure(
+            count=spots,
+            bytes=spots * _SPOT
+            + len(cells) * _CELL
+            + len(self._limits) * _LIMIT
+            + tables,
+        )
+
     def cells(self) -> Iterator[Cell[T, F]]:
-        """Go through all cells; those of the unplaced are there even if empty."""
-        yield from self._nowhere.values()
+        """Go through all cells, those of the unplaced first."""
+        for cells in self._nowhere.values():
+            yield from cells
         for band in self._bands.values():
             yield from band.cells.values()
 

@@ -604,6 +604,37 @@ class TurnTests(FanoutTestCase):
         self.clock.advance(0.010 * PATIENCE)
         self.assertEqual(len(self.taken(stranger)), 1)
 
+    def test_reports_come_between_the_news_of_many(self) -> None:
+        """News to hundreds go out in parts; a report does not wait for all of them."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0)
+        crowd = [self.join(f"QFA{number}") for number in range(300)]
+        self.clock.advance(1.0)
+        self.announce(1)
+        self.fanout.settle()
+        told = sum(bool(self.taken(one)) for one in crowd)
+        self.assertTrue(0 < told < 300, told)
+        self.report(sender)
+        self.fanout.settle()
+        self.assertEqual(len(self.taken(receiver)), 2)  # the news, and the report
+        self.clock.advance(0.0)
+        self.assertEqual(told + sum(bool(self.taken(one)) for one in crowd), 300)
+
+    def test_news_reach_who_was_asked_once(self) -> None:
+        """Who is near the limit of a report has read the news by it, and not again."""
+        sender = self.join("KLM1", 0.0)
+        receiver = self.join("KLM2", 7.0)  # his cell is not in range as a whole
+        self.join("QFA1", 80.0, cost=0.010)
+        self.clock.advance(1.0)
+        self.announce(1)
+        self.fanout.settle()  # takes 10 ms, so the next news are 30 ms away
+        self.taken(receiver)
+        due = [self.announce(2), self.report(sender)]
+        self.fanout.settle()
+        self.clock.advance(SHORTEST * 1.01)
+        self.assertEqual(self.taken(receiver), due)
+        self.clock.advance(0.010 * PATIENCE)
+        self.assertEqual(self.taken(receiver), [])
+
     def test_no_turn_without_lines(self) -> None:
         """While nothing happens, no timer runs."""
         sender = self.join("KLM1", 0.0)
@@ -629,7 +660,9 @@ class FanoutMachine(RuleBasedStateMachine):
         self.clock = Clock()
         self.roster = Roster()
         self.cpu = CpuClock()
-        self.fanout = Fanout(self.clock, self.cpu, LONGEST, self.roster)
+        self.fanout = Fanout(
+            self.clock, self.cpu, LONGEST, self.roster, told_at_a_time=2
+        )
         self.clients: list[Client] = []
         self.receivers: dict[Client, Receiver] = {}
         self.due: dict[Client, list[bytes]] = {}  # what each should have read

@@ -369,9 +369,22 @@ class AirspaceTests(SynchronousTestCase):
         sky = Sky()
         for longitude in (0.0, 10.0, 20.0):
             sky.add(put(make_pilot(), place(0.0, longitude)))
+        for kind in ClientKind:
+            sky.add(make_client("KLM1", kind=kind))
         cells = list(sky.airspace.cells())
         self.assertEqual(len(cells), 3 + len(ClientKind))
         self.assertEqual(len({id(cell.feed) for cell in cells}), len(cells))
+
+    def test_many_who_are_nowhere(self) -> None:
+        """They stand in several cells, and an empty one is forgotten."""
+        sky = Sky()
+        pilots = [sky.add(make_pilot(f"KLM{number}")) for number in range(150)]
+        sizes = [len(cell.members) for cell in sky.airspace.cells()]
+        self.assertEqual(sum(sizes), 150)
+        self.assertLess(max(sizes), 100)
+        for pilot in pilots:
+            sky.remove(pilot)
+        self.assertEqual(list(sky.airspace.cells()), [])
 
     def test_small_moves_keep_the_cell(self) -> None:
         """An aircraft on its stand costs no change of the index."""

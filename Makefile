@@ -2,7 +2,8 @@
 #
 #   make run          serve in the foreground
 #   make test         run every test
-#   make lint         ruff, mypy and the rooms' import rules
+#   make lint         ruff, mypy, the rooms' import rules, generated code
+#   make generate     the Python code of the contracts in proto/
 #   make bench        measure, beside other servers; two hours
 #   make bench-quick  a taste of that, within three minutes
 #   make clean        take away what these made; figures in bench/out stay
@@ -25,23 +26,28 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 # that loads OpenSSL and more into the server's memory.
 CACHE_PLUGINS := $(BIN)/twistd --help >/dev/null
 
-.PHONY: run test lint coverage bench bench-quick clean
+.PHONY: run test lint generate coverage bench bench-quick clean
 
 # Without a pidfile: after a crash its number may be somebody else's by now.
 run: $(RUN_STAMP)
 	@exec $(BIN)/twistd --nodaemon --pidfile= rum
 
+# On the reactor that `twistd rum` runs on; without what gRPC says of refused callers.
 test: $(DEV_STAMP)
-	$(BIN)/python -m twisted.trial tests
+	GRPC_VERBOSITY=NONE $(BIN)/python -m twisted.trial --reactor=asyncio tests
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python proto/generate.py --check
+
+generate: $(DEV_STAMP)
+	$(BIN)/python proto/generate.py
 
 coverage: $(DEV_STAMP)
-	$(BIN)/coverage run -m twisted.trial tests
+	$(BIN)/coverage run -m twisted.trial --reactor=asyncio tests
 	$(BIN)/coverage report
 
 # BENCH adds options (python -m bench.run --help): make bench BENCH="c400 --repeats 3"
@@ -63,9 +69,10 @@ $(BIN)/python:
 		exit 1; }
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
+# What a server needs that was not configured, and rumctl.
 $(RUN_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing Rum into $(VENV) ..."
-	@$(INSTALL) .
+	@$(INSTALL) '.[database,weather,ctl]'
 	@$(CACHE_PLUGINS)
 	@touch $@
 

@@ -84,6 +84,10 @@ class Crowd:
         while self._read(_QUIET):
             pass
 
+    def listen(self, seconds: float) -> None:
+        """Read what has come, and wait a moment if nothing has."""
+        self._read(seconds)
+
     def leave(self) -> None:
         """Have everybody hang up."""
         for one in self.members:

@@ -48,6 +48,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "peak_mb": Kind("peak MB", 1),
     "client_kb": Kind("KB/client", 1),
     "last_login_s": Kind("last in s", 2),
+    "calm_ms": Kind("calm p99 ms", 1),
     "others_ms": Kind("others' p99 + ms", 1),
     "others_share": Kind("others' p99 + %", 0, 100.0),
     "frozen_kb": Kind("KB/frozen", 0),

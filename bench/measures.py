@@ -98,17 +98,27 @@ class Storm:
 
     Those who fly are measured twice, without a storm and in one, over a window so
     short that a hiccup of a tenth of a second shows in the 99th percentile.
+
+    Args:
+        pilots: how many connect.
+        seconds: of the window.
+        flying: how many fly.
+        accounts: files of accounts, of those who fly and of those who connect;
+            ``None``: all share one.
     """
 
     pilots: int
     seconds: float = 6.0
+    flying: int = _FLYING
+    accounts: tuple[Path, Path] | None = None
 
     def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
         """Run it once; see `bench.scenarios.Measure`."""
         options = (
-            *("--pilots", str(_FLYING), "--login-rate", str(_LOGIN_RATE), "--hold"),
+            *("--pilots", str(self.flying), "--login-rate", str(_LOGIN_RATE), "--hold"),
             *("--warmup", str(_WARM_UP)),
             *place.pace.window(self.seconds),
+            *self._accounts(0),
         )
         with server.serve(place.folder) as running:
             calm = place.load.run(running, *options)
@@ -116,8 +126,10 @@ class Storm:
             server.serve(place.folder) as running,
             place.load.started(running, *options, name="flying") as flying,
         ):
-            pause(_FLYING / _LOGIN_RATE + _WARM_UP + _INTO_WINDOW)
-            found = place.load.run(running, "--pilots", str(self.pilots), *_STORM)
+            pause(self.flying / _LOGIN_RATE + _WARM_UP + _INTO_WINDOW)
+            found = place.load.run(
+                running, "--pilots", str(self.pilots), *_STORM, *self._accounts(1)
+            )
             shaken = flying.figures()
         # CPU and lines of the storm's own window, when all is over, say nothing.
         kept = {name: found[name] for name in ("missing", "last_login_s", "peak_mb")}
@@ -125,8 +137,14 @@ class Storm:
         kept |= {name: shaken[name] for name in heard if name in shaken}
         # Whoever flies and hears nothing has no latency at all.
         if "p99_ms" in shaken and "p99_ms" in calm:
+            kept["calm_ms"] = calm["p99_ms"]
             kept["others_ms"] = shaken["p99_ms"] - calm["p99_ms"]
+            kept["others_share"] = shaken["p99_ms"] / calm["p99_ms"] - 1.0
         return kept
+
+    def _accounts(self, number: int) -> tuple[str, ...]:
+        """Return fsdload's options for one of the two files of accounts."""
+        return ("--accounts", str(self.accounts[number])) if self.accounts else ()
 
 
 @dataclass(frozen=True, slots=True)

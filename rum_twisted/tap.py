@@ -26,6 +26,7 @@ from twisted.python import usage
 from typing_extensions import override
 
 from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
+from rum_twisted.config.extras import missing_extras
 from rum_twisted.pergola.selector import FairSelector
 
 __all__ = ["Options", "makeService"]
@@ -73,6 +74,9 @@ class Options(usage.Options):
             self.configuration = load(
                 None if path is None else Path(path), self._assignments, self._environ
             )
+            self._check_extras()
+            self._check_reactor()
+            self._check_database()
             self._check_listeners()
         except ConfigError as error:
             if self["check-config"]:
@@ -82,6 +86,52 @@ class Options(usage.Options):
         if self["check-config"]:
             sys.stdout.write("configuration ok\n")
             raise SystemExit(0)
+
+    def _check_extras(self) -> None:
+        """See to it that what the settings call for is installed.
+
+        Raises:
+            ConfigError: with a mistake for each extra that is not.
+        """
+        mistakes = list(missing_extras(self.configuration))
+        if mistakes:
+            raise ConfigError(mistakes)
+
+    def _check_reactor(self) -> None:
+        """See to it that the reactor that somebody chose can do what is asked of it.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        reactor = _reactor_for(self.configuration)
+        if self.parent is None or _has_loop(reactor):
+            return  # without twistd nothing is served
+        if self.configuration.chosen_store() == "database":
+            text = (
+                "the database of accounts needs the asyncio reactor: leave the option"
+                ' away, or set accounts.store = "cert"'
+            )
+            raise ConfigError([Mistake(f"--reactor={self.parent['reactor']}", text)])
+
+    def _check_database(self) -> None:
+        """Look at the address of the database, if there is one; nothing is opened.
+
+        Raises:
+            ConfigError: no database is found by it.
+        """
+        config = self.configuration
+        if config.chosen_store() != "database":
+            return
+        # Loaded when it is known that it is needed, and after the reactor.
+        from rum_twisted.accounts.engine import (  # noqa: PLC0415
+            DatabaseUrlError,
+            database_url,
+        )
+
+        try:
+            database_url(config.accounts.database, config.data_dir)
+        except DatabaseUrlError as error:
+            raise ConfigError([Mistake("accounts.database", str(error))]) from error
 
     def _check_listeners(self) -> None:
         """Have Twisted look at the endpoints, key files included; none is opened.
@@ -134,18 +184,31 @@ def _reactor_for(config: Config) -> Any:
 
     Every reactor imports OpenSSL if it can, and that costs 12 MB of the 64 that a
     small box has. ``None`` in its place makes that import fail, which Twisted takes
-    for "not installed". With ``--reactor`` it is too late for it.
+    for "not installed". With ``--reactor`` it is too late for it. PostgreSQL over TLS
+    does without: its driver uses Python's own library.
     """
     if "twisted.internet.reactor" not in sys.modules:
-        if not config.pergola.needs_tls:
+        if not (config.pergola.needs_tls or config.weather.needs_tls):
             # None is documented for this, though not in the type.
             sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
         from twisted.internet import asyncioreactor  # noqa: PLC0415 - see above
 
-        asyncioreactor.install(asyncio.SelectorEventLoop(FairSelector()))
+        loop = asyncio.SelectorEventLoop(FairSelector())
+        # Services start before the loop runs, and some find it by this.
+        asyncio.set_event_loop(loop)
+        asyncioreactor.install(loop)
     from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place
 
     return reactor
+
+
+def _has_loop(reactor: Any) -> bool:
+    """Tell whether a reactor runs on an asyncio loop."""
+    from twisted.internet.asyncioreactor import (  # noqa: PLC0415 - see above
+        AsyncioSelectorReactor,
+    )
+
+    return isinstance(reactor, AsyncioSelectorReactor)
 
 
 def _settle_memory() -> None:

@@ -158,7 +158,9 @@ class CertFileAccounts(Service):
             self._checks.stop()
             self._checks = None
 
-    def authenticate(self, cid: str, password: str) -> Deferred[Account]:
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
         """Check a password; see `IAccounts`. The answer comes at once."""
         try:
             return succeed(prove(self._certificates, cid, password))

@@ -12,7 +12,13 @@ from typing import Final
 
 from rum_twisted.terms.identity import Rating
 
-__all__ = ["AccountFileError", "FirstAccount", "create_first_account"]
+__all__ = [
+    "FIRST_CID",
+    "AccountFileError",
+    "FirstAccount",
+    "create_first_account",
+    "readable_password",
+]
 
 FIRST_CID: Final = "1000000"
 # Letters and digits that nobody takes for one another (no i, l, 1, o, 0). One case
@@ -48,6 +54,11 @@ class FirstAccount:
     password: str = field(repr=False)  # to be shown once, and never logged
 
 
+def readable_password() -> str:
+    """Return a random password that a person can type from a screen."""
+    return "".join(secrets.choice(_READABLE_SIGNS) for _ in range(PASSWORD_LENGTH))
+
+
 def create_first_account(path: Path) -> FirstAccount | None:
     """Make an account file with one administrator, unless there is one.
 
@@ -61,7 +72,7 @@ def create_first_account(path: Path) -> FirstAccount | None:
         AccountFileError: the file or a folder cannot be made; no part of the file
             is left behind.
     """
-    password = "".join(secrets.choice(_READABLE_SIGNS) for _ in range(PASSWORD_LENGTH))
+    password = readable_password()
     line = f"{FIRST_CID} {password} {Rating.ADMINISTRATOR.value}\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ so at once, rather than after a minute.
 """
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from typing_extensions import override
@@ -15,8 +16,11 @@ from zope.interface import implementer
 
 from rum_twisted.session.interfaces import Account, IAccounts
 from rum_twisted.terms.errors import ErrorCode, WorldError
+from rum_twisted.terms.measure import Measure
 
 __all__ = ["QueuedAccounts", "TooManyLogons"]
+
+_LOGON: Final = 440  # bytes of one that waits: its Deferred and its texts
 
 
 class TooManyLogons(WorldError):
@@ -43,7 +47,7 @@ class QueuedAccounts:
         self._at_once = at_once
         self._longest = longest
         self._checks: dict[Deferred[Account], Deferred[Account]] = {}  # under way
-        self._waiting: deque[tuple[Deferred[Account], str, str]] = deque()
+        self._waiting: deque[tuple[Deferred[Account], str, str, str]] = deque()
         self._is_going_on = False
 
     @override
@@ -56,23 +60,37 @@ class QueuedAccounts:
         """How many logons wait."""
         return len(self._waiting)
 
-    def authenticate(self, cid: str, password: str) -> Deferred[Account]:
+    def measures(self) -> dict[str, Callable[[], Measure]]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {"logons": self.measure}
+
+    def measure(self) -> Measure:
+        """Tell how many logons wait, and what they take."""
+        return Measure(
+            count=self.waiting, bytes=self.waiting * _LOGON, bound=self._longest
+        )
+
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
         """Check a password when its turn has come; see `IAccounts`.
 
         It fails with `TooManyLogons` if too many wait already.
         """
         answer: Deferred[Account] = Deferred(self._give_up)
         if len(self._checks) < self._at_once and not self._waiting:
-            self._ask(answer, cid, password)
+            self._ask(answer, cid, password, address)
         elif len(self._waiting) < self._longest:
-            self._waiting.append((answer, cid, password))
+            self._waiting.append((answer, cid, password, address))
         else:
             return fail(TooManyLogons())
         return answer
 
-    def _ask(self, answer: Deferred[Account], cid: str, password: str) -> None:
+    def _ask(
+        self, answer: Deferred[Account], cid: str, password: str, address: str
+    ) -> None:
         check: Deferred[Account] = maybeDeferred(
-            self._accounts.authenticate, cid, password
+            self._accounts.authenticate, cid, password, address
         )
         self._checks[answer] = check
         check.addBoth(self._finish, answer)

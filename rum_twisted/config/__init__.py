@@ -9,7 +9,10 @@ check nothing again.
 from rum_twisted.config.settings import (
     AccountsSettings,
     Config,
+    ControlSettings,
+    DiscoverySettings,
     PergolaSettings,
+    ServicesSettings,
     StatusSettings,
     WeatherSettings,
 )
@@ -19,8 +22,11 @@ __all__ = [
     "AccountsSettings",
     "Config",
     "ConfigError",
+    "ControlSettings",
+    "DiscoverySettings",
     "Mistake",
     "PergolaSettings",
+    "ServicesSettings",
     "StatusSettings",
     "WeatherSettings",
     "load",

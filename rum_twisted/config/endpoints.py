@@ -8,9 +8,16 @@ kind of endpoint, Twisted says when the listener is built.
 """
 
 import re
+from ipaddress import ip_address
 from typing import Final
 
-__all__ = ["UnfitDescription", "check", "is_inherited", "needs_tls"]
+__all__ = [
+    "UnfitDescription",
+    "check",
+    "host_and_port",
+    "is_inherited",
+    "needs_tls",
+]
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*\Z")
 _COLON: Final = re.compile(r"(?<!\\):")  # one that no backslash escapes
@@ -18,6 +25,7 @@ _PORTS: Final = range(65536)  # 0 lets the system choose
 _PORT_PLACE: Final = {"tcp": 0, "tcp6": 0, "ssl": 0, "tls": 1}  # field after the kind
 _DEFAULT_PORT_KINDS: Final = frozenset({"tls"})
 _WRAPPERS: Final = frozenset({"haproxy"})  # the rest describes what they wrap
+_EVERYWHERE: Final = {"tcp": "0.0.0.0", "tcp6": "::"}  # noqa: S104 - as Twisted has it
 _PLAIN_KINDS: Final = frozenset({"tcp", "tcp6", "unix", "systemd", "stdio"})
 
 
@@ -62,6 +70,35 @@ def is_inherited(description: str) -> bool:
     """Tell whether the socket comes from the service manager that starts Rum."""
     kind, _ = _split(description)
     return kind == "systemd"
+
+
+def host_and_port(description: str) -> tuple[str, int]:
+    """Return where a plain TCP listener listens, for whoever opens it without Twisted.
+
+    Args:
+        description: e.g. ``tcp:6810:interface=127.0.0.1``, or ``tcp6:6810``.
+
+    Returns:
+        an IP address, and a port from 0 to 65535.
+
+    Raises:
+        UnfitDescription: it is another kind of endpoint, or has no port.
+    """
+    check(description)
+    kind, fields = _split(description)
+    place = _PORT_PLACE.get(kind)
+    port = None if place is None else _port(fields, place)
+    is_wrapped = not description.lower().startswith(f"{kind}:")
+    if kind not in _EVERYWHERE or port is None or is_wrapped:
+        raise UnfitDescription('a place such as "tcp:6810:interface=127.0.0.1"')
+    host = _EVERYWHERE[kind]
+    for field in fields:
+        if field.startswith("interface="):
+            host = field.removeprefix("interface=").replace("\\:", ":") or host
+    try:
+        return str(ip_address(host)), int(port)
+    except ValueError as error:
+        raise UnfitDescription("interface= and an IP address") from error
 
 
 def _split(description: str) -> tuple[str, list[str]]:

@@ -8,27 +8,37 @@ either. Which setting is of which kind is written in `settings`.
 import os.path
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 
 from zope.interface import implementer
 
-from rum_twisted.config import endpoints
+from rum_twisted.config import endpoints, metar_sources
 from rum_twisted.config.interfaces import IKind, Unfit
 
 __all__ = [
     "Choice",
+    "DatabaseURL",
     "Endpoints",
+    "IPNetwork",
     "Identifier",
     "Integer",
+    "Networks",
     "Number",
     "PathName",
+    "PlainListener",
     "Text",
 ]
+
+IPNetwork = IPv4Network | IPv6Network
 
 _TEXT_LENGTH: Final = 256  # bytes; such a text has to fit into one packet
 _LINE_BREAKERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029:]")
 _IDENTIFIER: Final = re.compile(r"[!-~]{1,10}\Z")  # status tables show ten signs
+_DATABASE_URL: Final = re.compile(
+    r"postgres(ql)?(\+asyncpg)?://\S+\Z|sqlite(\+aiosqlite)?:////\S+\Z"
+)
 _ADDRESS_SIGNS: Final = frozenset("!@#$%*:&")  # they start packets and destinations
 
 
@@ -138,6 +148,51 @@ class Choice:
 
 @implementer(IKind)
 @dataclass(frozen=True, slots=True)
+class DatabaseURL:
+    """Which database: nothing for the embedded one, or an SQLAlchemy URL.
+
+    The library that opens it is not loaded to look at it. It may hold a password, so
+    what was due is told without it.
+    """
+
+    is_text: bool = True
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the URL; see `IKind`."""
+        if isinstance(value, str) and (not value or _DATABASE_URL.match(value)):
+            return value
+        raise Unfit(
+            '"" for an SQLite file in the data folder, '
+            '"postgresql+asyncpg://name:password@host/database", '
+            'or "sqlite+aiosqlite:////path/to/file"'
+        )
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Network addresses and networks, e.g. ``192.0.2.7`` and ``2001:db8::/32``."""
+
+    is_text: bool = False
+
+    def read(self, value: object, folder: Path) -> tuple[IPNetwork, ...]:
+        """Return the networks; see `IKind`. An address is a network of one."""
+        if not isinstance(value, list):
+            raise Unfit('a list of networks such as ["192.0.2.0/24", "2001:db8::1"]')
+        return tuple(self._network(item) for item in value)
+
+    @staticmethod
+    def _network(item: object) -> IPNetwork:
+        try:
+            if isinstance(item, str):  # a number would be an address too
+                return ip_network(item)
+        except ValueError as error:
+            raise Unfit(f"networks: {error}") from error
+        raise Unfit('networks such as "192.0.2.0/24" in the list')
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
 class PathName:
     """A file or a folder; it need not exist.
 
@@ -177,5 +232,49 @@ class Endpoints:
         try:
             endpoints.check(item)
         except endpoints.UnfitDescription as error:
+            raise Unfit(f"{error} in {item!r}") from error
+        return item
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class PlainListener:
+    """Where to listen without Twisted's help: a plain TCP endpoint, or nowhere."""
+
+    is_text: bool = True
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the description, or an empty text; see `IKind`."""
+        if not isinstance(value, str):
+            raise Unfit('an endpoint such as "tcp:6810:interface=127.0.0.1", or ""')
+        try:
+            if value:
+                endpoints.host_and_port(value)
+        except endpoints.UnfitDescription as error:
+            raise Unfit(f'{error}, or "" for none') from error
+        return value
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class MetarSources:
+    """Where METARs are fetched from: at most ``most`` sources, in their order."""
+
+    most: int
+    is_text: bool = False
+
+    def read(self, value: object, folder: Path) -> tuple[str, ...]:
+        """Return the descriptions; see `IKind`."""
+        if not isinstance(value, list) or not 0 < len(value) <= self.most:
+            raise Unfit(f'a list of 1 to {self.most} sources such as ["raw URL"]')
+        return tuple(self._description(item) for item in value)
+
+    @staticmethod
+    def _description(item: object) -> str:
+        if not isinstance(item, str):
+            raise Unfit('sources such as "raw URL" in the list')
+        try:
+            metar_sources.parse(item)
+        except metar_sources.UnfitSource as error:
             raise Unfit(f"{error} in {item!r}") from error
         return item

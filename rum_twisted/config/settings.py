@@ -11,16 +11,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from rum_twisted.config import endpoints
+from rum_twisted.config import endpoints, metar_sources
 from rum_twisted.config.interfaces import IKind
 from rum_twisted.config.kinds import (
     Choice,
+    DatabaseURL,
     Endpoints,
     Identifier,
     Integer,
+    IPNetwork,
+    MetarSources,
+    Networks,
     Number,
     PathName,
+    PlainListener,
     Text,
+)
+from rum_twisted.config.service_kinds import (
+    Address,
+    KeyPath,
+    Members,
+    Roles,
+    Secret,
+    Switch,
+    Word,
 )
 
 __all__ = [
@@ -29,7 +43,10 @@ __all__ = [
     "TABLES",
     "AccountsSettings",
     "Config",
+    "ControlSettings",
+    "DiscoverySettings",
     "PergolaSettings",
+    "ServicesSettings",
     "Setting",
     "StatusSettings",
     "WeatherSettings",
@@ -41,6 +58,7 @@ _KEY: Final = "setting"  # where a field's metadata keep what `_about` made
 
 _TIME: Final = Number(0.1, 86400.0)  # up to a day
 _BYTES: Final = Integer(1, 1 << 30)
+_NOAA: Final = "https://tgftp.nws.noaa.gov/data/observations/metar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +69,23 @@ class Setting:
     reason: str  # whole sentences, for an operator
     unit: str = ""  # empty where the value is no quantity
     file_name: str | None = None  # of a file that lies in the data folder by default
+    is_secret: bool = False  # never to be shown in a message
     default: object = None  # as an operator would write it
 
 
 def _about(
-    kind: IKind, reason: str, *, unit: str = "", file_name: str | None = None
+    kind: IKind,
+    reason: str,
+    *,
+    unit: str = "",
+    file_name: str | None = None,
+    is_secret: bool = False,
 ) -> Mapping[str, Setting]:
     """Return the metadata of a field; see `Setting` for the arguments."""
-    return {
-        _KEY: Setting(kind=kind, reason=reason, unit=unit, file_name=file_name),
-    }
+    setting = Setting(
+        kind=kind, reason=reason, unit=unit, file_name=file_name, is_secret=is_secret
+    )
+    return {_KEY: setting}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +107,15 @@ class PergolaSettings:
             "Where clients connect: Twisted endpoints. 6809 is the port that "
             "clients try by themselves. To listen on one address only: "
             '"tcp:6809:interface=127.0.0.1".',
+        ),
+    )
+    http: str = field(
+        default="tcp:6810:interface=127.0.0.1",
+        metadata=_about(
+            PlainListener(),
+            "Where the server tells over HTTP how it is, also while nothing else of "
+            'it answers: a TCP endpoint, "" for nowhere. There is no password: keep '
+            "it from strangers.",
         ),
     )
     ident: str = field(
@@ -224,17 +258,139 @@ class AccountsSettings:
     cert_file: Path = field(
         metadata=_about(
             PathName(),
-            "The accounts, one a line: CID, password, rating. If it is cert.txt in "
-            "the data folder and missing, the first start writes one with a "
-            "generated administrator; a file in any other place is never made.",
+            'The classic account file, for the store "cert": one account a line, CID, '
+            "password, rating. If it is cert.txt in the data folder and missing, the "
+            "first start with that store writes one with a generated administrator; "
+            "a file in any other place is never made.",
             file_name="cert.txt",
         )
+    )
+    store: Literal["auto", "database", "cert"] = field(
+        default="auto",
+        metadata=_about(
+            Choice(("auto", "database", "cert")),
+            'Where accounts are kept: "database", or "cert" for the classic account '
+            'file. "auto" takes the file if it is named; if not, the database if that '
+            "is named; if not, cert.txt if it lies in the data folder; and else the "
+            "database.",
+        ),
+    )
+    database: str = field(
+        default="",
+        repr=False,
+        metadata=_about(
+            DatabaseURL(),
+            'Which database: "" for the SQLite file rum.sqlite in the data folder, '
+            '"postgresql+asyncpg://name:password@host/database" for PostgreSQL (a '
+            "password with odd signs is percent-encoded), or "
+            '"sqlite+aiosqlite:////path/to/file".',
+            is_secret=True,
+        ),
+    )
+    answer_within: float = field(
+        default=45.0,
+        metadata=_about(
+            _TIME,
+            "How long a logon waits for a database that is locked, slow or gone; then "
+            "it reads error 012 and a text that says so. Less than "
+            "pergola.login_timeout, which ends the wait without a word.",
+            unit="seconds",
+        ),
+    )
+    query_timeout: float = field(
+        default=5.0,
+        metadata=_about(
+            _TIME,
+            "The longest that one statement to the database may take.",
+            unit="seconds",
+        ),
+    )
+    hash_threads: int = field(
+        default=1,
+        metadata=_about(
+            Integer(1, 16),
+            "How many passwords are checked at the same time; each takes a thread, a "
+            "core for some 20 ms, and hash_memory.",
+            unit="threads",
+        ),
+    )
+    hash_memory: int = field(
+        default=9216,
+        metadata=_about(
+            Integer(1024, 1 << 17),
+            "Memory that one argon2id hash fills. More makes guessing from a stolen "
+            "database dearer; old hashes are renewed at the next logon.",
+            unit="KiB",
+        ),
+    )
+    verified_cache: int = field(
+        default=2000,
+        metadata=_about(
+            Integer(0, 1 << 20),
+            "How many proved passwords are remembered as keyed digests, so that who "
+            "comes again within minutes costs no hash. A new password ends that at "
+            "once. 0 remembers none.",
+            unit="logons",
+        ),
+    )
+    failures_per_cid: int = field(
+        default=5,
+        metadata=_about(
+            Integer(1, 10_000),
+            "How many wrong passwords one CID may have before the next try has to "
+            "wait: 2 s, then twice as long each time. Addresses from which the member "
+            "has logged on before do not have to wait.",
+            unit="failures",
+        ),
+    )
+    failures_per_address: int = field(
+        default=20,
+        metadata=_about(
+            Integer(1, 10_000),
+            "The same for all CIDs from one address (of IPv6, from one /64).",
+            unit="failures",
+        ),
+    )
+    longest_backoff: float = field(
+        default=900.0,
+        metadata=_about(
+            Number(2.0, 86400.0),
+            "The longest such wait. Failures are forgotten after as long without one.",
+            unit="seconds",
+        ),
+    )
+    allow: tuple[IPNetwork, ...] = field(
+        default=(),
+        metadata=_about(
+            Networks(),
+            "Networks whose wrong passwords are not counted, e.g. "
+            '["192.0.2.0/24", "2001:db8::/32"]: a club\'s own rooms.',
+        ),
+    )
+    write_interval: float = field(
+        default=5.0,
+        metadata=_about(
+            _TIME,
+            "How often the database is told who was on: all that came up in between is "
+            "written at once.",
+            unit="seconds",
+        ),
+    )
+    session_retention: int = field(
+        default=365,
+        metadata=_about(
+            Integer(0, 36_500),
+            "How long the database keeps who was on when; hours are counted from it. "
+            "0 keeps it for ever.",
+            unit="days",
+        ),
     )
     check_interval: float = field(
         default=10.0,
         metadata=_about(
             _TIME,
-            "How often the account file is looked at; it is read again after a change.",
+            "How often the account file is looked at; it is read again after a change. "
+            "A database needs no looking at.",
             unit="seconds",
         ),
     )
@@ -243,8 +399,7 @@ class AccountsSettings:
         metadata=_about(
             Integer(1, 1 << 20),
             "How many logons may wait for their passwords to be checked; one more "
-            "reads error 012. With cert.txt a check is instant and nobody waits: "
-            "this bound is for stores that take their time.",
+            "reads error 012. With cert.txt a check is instant and nobody waits.",
             unit="logons",
         ),
     )
@@ -261,13 +416,192 @@ class WeatherSettings:
             file_name="metar.txt",
         )
     )
-    source: Literal["file", "none"] = field(
+    source: Literal["file", "http", "none"] = field(
         default="file",
         metadata=_about(
-            Choice(("file", "none")),
-            'Where METARs come from: "file", or "none" for no weather at all.',
+            Choice(("file", "http", "none")),
+            'Where METARs come from: "file"; "http", the sources below; or "none" for '
+            "no weather at all.",
         ),
     )
+    nearest_within: float = field(
+        default=200.0,
+        metadata=_about(
+            Number(0.0, 1000.0),
+            "Who asks for weather without naming a station is given that of the "
+            "nearest airport, if it has a report and is not farther away than this. "
+            "0 answers such requests with error 009.",
+            unit="nautical miles",
+        ),
+    )
+    sources: tuple[str, ...] = field(
+        default=(
+            "raw https://aviationweather.gov/api/data/metar?ids={station}&format=raw",
+            f"raw {_NOAA}/stations/{{station}}.TXT",
+            f"cycle {_NOAA}/cycles/{{hour}}Z.TXT",
+        ),
+        metadata=_about(
+            MetarSources(8),
+            'For source "http": what is asked, in this order. Each is a form and a '
+            'URL: "raw" for text with the report, "json:PATH" for JSON with the '
+            'report at PATH ("json:0.rawOb"), "cycle" for a file of all stations, '
+            "fetched by the clock. {station} and {hour} are filled in.",
+        ),
+    )
+    next_after: float = field(
+        default=1.0,
+        metadata=_about(
+            Number(0.0, 60.0),
+            "A source that has not answered after so long is not given up, but the "
+            "next one is asked as well; the first report counts. 0 asks all of them "
+            "at once.",
+            unit="seconds",
+        ),
+    )
+    answer_within: float = field(
+        default=3.0,
+        metadata=_about(
+            Number(0.1, 60.0),
+            "Whoever asks for a report that has to be fetched first reads error 009 "
+            "after so long; if it comes later it is kept for the next one.",
+            unit="seconds",
+        ),
+    )
+    request_timeout: float = field(
+        default=10.0,
+        metadata=_about(
+            Number(0.1, 600.0),
+            "How long a source may take for one station's report.",
+            unit="seconds",
+        ),
+    )
+    cycle_timeout: float = field(
+        default=120.0,
+        metadata=_about(
+            Number(0.1, 3600.0),
+            "How long a source may take for one file of all stations.",
+            unit="seconds",
+        ),
+    )
+    cycle_interval: float = field(
+        default=600.0,
+        metadata=_about(
+            Number(10.0, 86400.0),
+            "How often files of all stations are fetched anew.",
+            unit="seconds",
+        ),
+    )
+    max_answer: int = field(
+        default=65_536,
+        metadata=_about(
+            Integer(256, 1 << 24),
+            "The longest answer that is read for one station; past it the source "
+            "has failed.",
+            unit="bytes",
+        ),
+    )
+    max_cycle: int = field(
+        default=16_777_216,
+        metadata=_about(
+            Integer(1024, 1 << 30),
+            "The longest file of all stations that is read. It is never in memory as "
+            "a whole.",
+            unit="bytes",
+        ),
+    )
+    max_fetches: int = field(
+        default=4,
+        metadata=_about(
+            Integer(1, 64),
+            "For how many stations sources are asked at the same time.",
+            unit="stations",
+        ),
+    )
+    max_waiting: int = field(
+        default=100,
+        metadata=_about(
+            Integer(0, 10_000),
+            "How many more stations may wait to be asked for; one more is error 009.",
+            unit="stations",
+        ),
+    )
+    fresh_for: float = field(
+        default=300.0,
+        metadata=_about(
+            _TIME,
+            "For how long a report, or the answer that a station has none, is given "
+            "without asking the sources again. Past it an old report is still "
+            "answered at once, and a newer one is fetched for the next who asks.",
+            unit="seconds",
+        ),
+    )
+    stale_after: float = field(
+        default=5400.0,
+        metadata=_about(
+            _TIME,
+            "A report that was made so long ago counts as stale. It is still "
+            "answered; how many there are is in the log while no source answers. "
+            "Most stations report every half hour or hour.",
+            unit="seconds",
+        ),
+    )
+    keep_for: float = field(
+        default=14_400.0,
+        metadata=_about(
+            Number(60.0, 7 * 86400.0),
+            "A report that was made longer ago is answered no more.",
+            unit="seconds",
+        ),
+    )
+    cache_reports: int = field(
+        default=12_000,
+        metadata=_about(
+            Integer(1, 1 << 20),
+            "How many stations' reports are kept; past it, what was asked for the "
+            "longest time ago goes.",
+            unit="reports",
+        ),
+    )
+    cache_bytes: int = field(
+        default=4_194_304,
+        metadata=_about(
+            Integer(1024, 1 << 30),
+            "How much memory the reports may take. 12,000 take about 3 MB.",
+            unit="bytes",
+        ),
+    )
+    breaker_failures: int = field(
+        default=3,
+        metadata=_about(
+            Integer(1, 1000),
+            "A source that fails so often in a row is left alone for a while: "
+            "10 seconds, then twice as long each time.",
+            unit="failures",
+        ),
+    )
+    longest_pause: float = field(
+        default=900.0,
+        metadata=_about(
+            Number(1.0, 86400.0),
+            "The longest time for which a failing source is left alone.",
+            unit="seconds",
+        ),
+    )
+    ca_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "A PEM file of authorities that may certify sources, besides those of "
+            'the system; "" for none. For a source of your own.',
+        ),
+    )
+
+    @property
+    def needs_tls(self) -> bool:
+        """Whether sources are asked over TLS, whose library costs 12 MB of memory."""
+        return self.source == "http" and any(
+            metar_sources.parse(source).needs_tls for source in self.sources
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +626,179 @@ class StatusSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """The way in for the operator's own program, rumctl."""
+
+    socket: Path | None = field(
+        metadata=_about(
+            PathName(may_be_off=True),
+            "The socket file through which rumctl speaks to the running server; only "
+            'the account that runs it, and root, may. "" makes none.',
+            file_name="control.sock",
+        )
+    )
+
+
+_ROLES: Final = ("pergola", "passport", "weather", "plugin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicesSettings:
+    """What this process does, and where other processes call it."""
+
+    roles: tuple[str, ...] = field(
+        default=_ROLES,
+        metadata=_about(
+            Roles(_ROLES),
+            "What this process does: pergola serves pilots and controllers, passport "
+            "keeps the accounts, weather the reports, plugin runs plug-ins. What a "
+            "role needs of one that is not here is asked of another process.",
+        ),
+    )
+    listen: str = field(
+        default="127.0.0.1:0",
+        metadata=_about(
+            Address(may_be_open=True),
+            "Where other processes call this one (gRPC): host:port; port 0 is any "
+            "that is free. Opened only with a discovery that others see.",
+        ),
+    )
+    allow_plaintext: bool = field(
+        default=False,
+        metadata=_about(
+            Switch(),
+            "Allow listen to be reached from other machines without TLS: whoever "
+            "reaches it may then ask for and change everything.",
+        ),
+    )
+    advertise: str = field(
+        default="",
+        metadata=_about(
+            Address(may_be_off=True),
+            "The address that others are told, if it is not the one in listen: that "
+            'of a container, say. "" tells the one that was opened.',
+        ),
+    )
+    version: str = field(
+        default="",
+        metadata=_about(
+            Word(),
+            "The version that others are told, by which calls can be shared out; "
+            '"" tells that of the program.',
+        ),
+    )
+    group: str = field(
+        default="",
+        metadata=_about(
+            Word(), "A set of processes that is chosen by name, e.g. for a trial."
+        ),
+    )
+    zone: str = field(
+        default="",
+        metadata=_about(
+            Word(), "Where this process runs; calls can prefer the same zone."
+        ),
+    )
+    tls_cert: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "Our certificate (PEM), with the chain above it: for listen, and shown to "
+            'services that are called. "" for no TLS.',
+        ),
+    )
+    tls_key: Path | None = field(
+        default=None,
+        metadata=_about(PathName(may_be_off=True), "The key of tls_cert (PEM)."),
+    )
+    tls_ca: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "The certificates (PEM) that those of other services must come from, "
+            "callers included: with it, nobody without one is let in.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySettings:
+    """How processes find each other."""
+
+    backend: Literal["memory", "static", "etcd"] = field(
+        default="memory",
+        metadata=_about(
+            Choice(("memory", "static", "etcd")),
+            '"memory" knows this process only, "static" those in endpoints, "etcd" '
+            "all that have registered in etcd.",
+        ),
+    )
+    endpoints: tuple[str, ...] = field(
+        default=("127.0.0.1:2379",),
+        metadata=_about(
+            Members(64),
+            "The members of the etcd; one that is down is passed over. With backend "
+            '"static": the instances, as in "passport=10.0.0.2:7001".',
+        ),
+    )
+    base_path: str = field(
+        default="/rum",
+        metadata=_about(
+            KeyPath(),
+            "What all keys in etcd begin with: networks that share an etcd have one "
+            "each.",
+        ),
+    )
+    lease_ttl: int = field(
+        default=10,
+        metadata=_about(
+            Integer(2, 3600),
+            "How long a process that was killed stays on the list. It says that it "
+            "lives three times as often.",
+            unit="seconds",
+        ),
+    )
+    client: Literal["aioetcd3", "lean"] = field(
+        default="lean",
+        metadata=_about(
+            Choice(("aioetcd3", "lean")),
+            'What speaks to etcd: "lean" is part of Rum, "aioetcd3" a library, which '
+            "needs more memory and threads.",
+        ),
+    )
+    user: str = field(
+        default="",
+        metadata=_about(
+            Secret(), 'Who we are to etcd; "" where it asks nobody for a name.'
+        ),
+    )
+    password: str = field(
+        default="",
+        repr=False,
+        metadata=_about(Secret(), "The password of user.", is_secret=True),
+    )
+    tls_ca: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "The certificates (PEM) that etcd's must come from; the system's own are "
+            "in a file too, such as /etc/ssl/certs/ca-certificates.crt. With it or "
+            'tls_cert, etcd is asked over TLS; "" in both for none.',
+        ),
+    )
+    tls_cert: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True), "Our certificate (PEM), if etcd asks for one."
+        ),
+    )
+    tls_key: Path | None = field(
+        default=None,
+        metadata=_about(PathName(may_be_off=True), "The key of tls_cert (PEM)."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings; every path is absolute."""
 
@@ -305,6 +812,9 @@ class Config:
     accounts: AccountsSettings
     weather: WeatherSettings
     status: StatusSettings
+    control: ControlSettings
+    services: ServicesSettings
+    discovery: DiscoverySettings
 
     @property
     def cert_file_is_default(self) -> bool:
@@ -315,6 +825,16 @@ class Config:
         """
         name = SETTINGS["accounts.cert_file"].file_name
         return self.accounts.cert_file == self.data_dir / str(name)
+
+    def chosen_store(self) -> Literal["database", "cert"]:
+        """Tell where accounts are kept; for ``"auto"`` this looks at the disk."""
+        if self.accounts.store != "auto":
+            return self.accounts.store
+        if not self.cert_file_is_default:
+            return "cert"
+        if self.accounts.database or not self.accounts.cert_file.exists():
+            return "database"
+        return "cert"
 
 
 def _settings_of(table: type[Any], prefix: str = "") -> dict[str, Setting]:
@@ -328,6 +848,8 @@ def _settings_of(table: type[Any], prefix: str = "") -> dict[str, Setting]:
                 default = f"{DATA_DIR}/{setting.file_name}"
             elif entry.name == "data_dir":
                 default = DATA_DIR
+            elif default is None:  # the way to write that it is off
+                default = ""
             settings[prefix + entry.name] = replace(setting, default=default)
     return settings
 

@@ -203,7 +203,8 @@ def _checked(assignment: _Assignment) -> object:
     try:
         return setting.kind.read(value, assignment.folder)
     except Unfit as error:
-        raise Unfit(f"{key} = {_shown(value)}: due {error}") from error
+        shown = "(not shown)" if setting.is_secret else _shown(value)
+        raise Unfit(f"{key} = {shown}: due {error}") from error
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

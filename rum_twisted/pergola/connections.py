@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from typing_extensions import override
 
+from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["LINGER", "SWEEP_INTERVAL", "Connection", "Connections"]
@@ -16,6 +17,8 @@ SWEEP_INTERVAL: Final = Seconds(1.0)
 LINGER: Final = 2.0
 """Seconds for which a closed connection is read, so that its last words arrive."""
 
+_CONNECTION: Final = 2800  # bytes: the objects of an idle one, the transport's too
+
 _MOST_LINGERING: Final = 1000
 """Closed connections that are read; where there are more, the oldest are dropped."""
 
@@ -24,6 +27,14 @@ class Connection(Protocol):
     """One connection, as far as keeping count goes."""
 
     transport: Any
+
+    @property
+    def waiting_in(self) -> int:
+        """Bytes of input that wait to be handled."""
+
+    @property
+    def waiting_out(self) -> int:
+        """Bytes of memory that output takes which waits to be taken."""
 
     def check(self, now: float) -> None:
         """Look after it, about once a second."""
@@ -88,6 +99,25 @@ class Connections:
         for connection, until in list(self._lingering.items()):
             if now >= until:
                 connection.transport.abortConnection()
+
+    def measure(self) -> Measure:
+        """Tell what connections take, with the input that waits."""
+        everybody = [*self.open, *self._lingering]
+        waiting = sum(connection.waiting_in for connection in everybody)
+        return Measure(
+            count=len(everybody),
+            bytes=len(everybody) * _CONNECTION + waiting,
+            bound=self.max_clients + _MOST_LINGERING,
+        )
+
+    def measure_outboxes(self) -> Measure:
+        """Tell how many do not take all that they are sent, and what waits for them."""
+        waiting = [
+            size
+            for connection in (*self.open, *self._lingering)
+            if (size := connection.waiting_out)
+        ]
+        return Measure(count=len(waiting), bytes=sum(waiting))
 
     def when_all_gone(self) -> Deferred[None]:
         """Return a Deferred that fires when no connection is left.

@@ -77,6 +77,13 @@ PATIENCE: Final = 3.0
 SHORTEST: Final = Seconds(0.004)
 """The shortest time between two turns; nobody sees it, and it saves many writes."""
 
+NEWS_LEISURE: Final = 4.0
+"""How many times longer the pauses between rounds of news are than those of reports.
+
+Nobody minds to hear a quarter of a second later that somebody has logged on, and of
+the logons of that time everybody hears in one write.
+"""
+
 TOLD_AT_A_TIME: Final = 64
 """Clients that news are written to at a stretch: half a millisecond."""
 
@@ -302,7 +309,7 @@ class Fanout:
 
     def _end_round(self) -> None:
         """Forget the news that everybody has heard."""
-        pause = self._pause_after(self._round_cost)
+        pause = self._pause_after(self._round_cost) * NEWS_LEISURE
         self._no_news_before = self._clock.seconds() + pause
         cells = list(self._airspace.cells())
         common = self.turn.common

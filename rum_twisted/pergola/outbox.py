@@ -32,6 +32,8 @@ Only when all of them have gone is he seen to read; so few, or a line of a few h
 bytes a second would count as dead.
 """
 
+_LINE_COST: Final = 75  # bytes of a line that waits, besides its own: objects, tables
+
 
 def nobody_is_near(callsign: bytes) -> float:
     """Rank senders for a client who is not in the airspace: all alike."""
@@ -161,6 +163,12 @@ class Outbox:
     def waiting(self) -> int:
         """Bytes that wait in user space, the transport's own buffer not counted."""
         return self._backlog.size if self._backlog is not None else 0
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory that what waits takes, objects and tables counted."""
+        backlog = self._backlog
+        return 0 if backlog is None else backlog.size + len(backlog) * _LINE_COST
 
     def push(self, line: bytes) -> None:
         """Give the client a line that must leave before the reactor turns."""

@@ -60,6 +60,7 @@ class _Gone:
 
     __slots__ = ()
     outbox = None
+    address = ""
     peer = "nowhere"
 
     def send(self, line: bytes) -> None:
@@ -190,9 +191,14 @@ class FSDProtocol(LineReceiver):
     # What a session asks for.
 
     @property
+    def address(self) -> str:
+        """The client's network address; empty where it has none."""
+        return str(getattr(self.transport.getPeer(), "host", ""))
+
+    @property
     def peer(self) -> str:
         """The client's address, for the log."""
-        return str(getattr(self.transport.getPeer(), "host", "an unknown place"))
+        return self.address or "an unknown place"
 
     def send(self, line: bytes) -> None:
         """Give the client a line; it leaves at once."""
@@ -220,6 +226,16 @@ class FSDProtocol(LineReceiver):
             self._fanout.settle()
 
     # What the rest of the server asks for.
+
+    @property
+    def waiting_in(self) -> int:
+        """Bytes of input that wait to be handled."""
+        return len(self._rest)
+
+    @property
+    def waiting_out(self) -> int:
+        """Bytes of memory that output takes which waits to be taken."""
+        return self.outbox.cost
 
     def say(self, text: str) -> None:
         """Send the client a text of the server, if he is on."""
@@ -267,8 +283,10 @@ class FSDProtocol(LineReceiver):
         if outbox.is_thinned and not outbox.is_known_slow:
             outbox.is_known_slow = True
             self.log.info("{callsign} reads slowly", callsign=self.session.name)
+            network = self.session.network
             tell_staff(
-                self.session.network,
+                network.roster,
+                network.delivery,
                 f"{self.session.name} reads slowly: he is sent fewer positions, "
                 "the nearest first.",
             )

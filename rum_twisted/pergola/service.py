@@ -20,6 +20,7 @@ from typing_extensions import override
 from rum_twisted.pergola.connections import SWEEP_INTERVAL
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.session.replies import ANNOUNCER
+from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import encode
 from rum_twisted.wire.messages.weather import WindDelta
@@ -92,6 +93,15 @@ class PergolaService(Service):
     def addresses(self) -> list[str]:
         """Where it listens, as ``host:port``; empty while it does not run."""
         return [_printed(port) for port in self._ports]
+
+    def measures(self) -> dict[str, Callable[[], Measure]]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {
+            "connections": self.connections.measure,
+            "outboxes": self.connections.measure_outboxes,
+            "turn": self.fanout.measure,
+            "airspace": self.fanout.measure_airspace,
+        }
 
     @override
     def privilegedStartService(self) -> None:

@@ -8,18 +8,24 @@ from zope.interface import Attribute, Interface
 
 from rum_twisted.terms.errors import ErrorCode, WorldError
 from rum_twisted.terms.identity import Rating
+from rum_twisted.terms.permissions import NO_PERMISSIONS, Permission
+from rum_twisted.terms.place import Position
 from rum_twisted.world.client import Client
 from rum_twisted.world.visibility import Channel
 from rum_twisted.world.weather import Weather
 
 __all__ = [
     "Account",
+    "AccountsUnavailable",
     "IAccounts",
     "IConnection",
     "IDelivery",
+    "ILogbook",
     "IWeather",
     "InvalidCredentials",
     "NoWeatherSource",
+    "StaffAct",
+    "TooManyFailures",
 ]
 
 
@@ -29,6 +35,8 @@ class Account:
 
     cid: str
     rating: Rating  # the highest he may log on with; SUSPENDED: not at all
+    permissions: frozenset[Permission] = NO_PERMISSIONS
+    notice: str = ""  # for a suspended member: why, and until when
 
 
 class InvalidCredentials(WorldError):
@@ -37,21 +45,72 @@ class InvalidCredentials(WorldError):
     code = ErrorCode.INVALID_CREDENTIALS
 
 
+class TooManyFailures(WorldError):
+    """Too many wrong passwords came before; the notice says how long to wait.
+
+    It is told whether or not the CID is known and the password right, and on the
+    wire it has the number of a wrong password.
+    """
+
+    code = ErrorCode.INVALID_CREDENTIALS
+
+
+class AccountsUnavailable(WorldError):
+    """The store has not answered within its bound; the notice says so."""
+
+    code = ErrorCode.SERVER_FULL
+
+
 class IAccounts(Interface):
     """Proves who somebody is."""
 
-    def authenticate(cid: str, password: str) -> Deferred[Account]:
+    def authenticate(cid: str, password: str, address: str = "") -> Deferred[Account]:
         """Check a password.
 
         Args:
             cid: as typed at logon; an empty one is never valid.
             password: as typed at logon.
+            address: the network address it comes from, without a port; empty where
+                it is not known. Whoever counts wrong passwords needs it.
 
         Returns:
-            a Deferred that fires with the `Account`, at once or later, and fails
-            with `InvalidCredentials` (its parameter is ``cid``). Cancelling it
-            gives the check up.
+            a Deferred that fires with the `Account`, at once or later. It fails with
+            `InvalidCredentials`, with `TooManyFailures` (the parameter of both is
+            ``cid``) or with `AccountsUnavailable`. Cancelling it gives the check up.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffAct:
+    """Something that a member of the staff has done to somebody."""
+
+    who_cid: str  # as typed at logon
+    who_callsign: str
+    act: str  # one word, as the audit log has it, e.g. "kill"
+    whom: str  # the other's CID and callsign, e.g. "1000001 KLM1"
+    detail: str  # the reason, in words; without control codes
+    where: str  # the network address he was at
+
+
+class ILogbook(Interface):
+    """Writes down who was on, and what the staff did.
+
+    Nothing here waits or fails: what a logbook cannot write at once it keeps.
+    """
+
+    def logged_on(client: Client, address: str) -> None:
+        """Note that a client came online just now.
+
+        Args:
+            client: as he logged on, ``logged_on_at`` included.
+            address: the network address he comes from; empty if not known.
+        """
+
+    def logged_off(client: Client) -> None:
+        """Note that a client who was noted before has just left, in whatever way."""
+
+    def acted(act: StaffAct) -> None:
+        """Note what a member of the staff has just done."""
 
 
 class NoWeatherSource(Exception):
@@ -61,11 +120,14 @@ class NoWeatherSource(Exception):
 class IWeather(Interface):
     """Knows the weather of stations."""
 
-    def metar(station: str) -> Deferred[str | None]:
+    def metar(station: str, near: Position | None = None) -> Deferred[str | None]:
         """Look a station's report up.
 
         Args:
-            station: as typed; its first four letters count, in any case.
+            station: as typed; its first four letters count, in any case. Where it
+                is empty, the airport nearest to ``near`` that has a report counts.
+            near: where the asking client is, if that is known; it need not lie on
+                the earth. Without it an empty station has no report.
 
         Returns:
             a Deferred, at once or later: the report's text, or ``None`` if there
@@ -73,7 +135,7 @@ class IWeather(Interface):
             source of weather at all. Cancelling it gives the look-up up.
         """
 
-    def weather(station: str) -> Deferred[Weather | None]:
+    def weather(station: str, near: Position | None = None) -> Deferred[Weather | None]:
         """Look a station's report up and decode it, as `metar` does.
 
         The layers above the surface are those of the report only: see
@@ -123,7 +185,9 @@ class IConnection(Interface):
 
     outbox = Attribute("What the delivery keeps for this client; opaque to a session.")
 
-    peer = Attribute("The client's network address, for the log.")
+    address = Attribute("The client's network address; empty where it has none.")
+
+    peer = Attribute("The same for the log: in words where there is no address.")
 
     def send(line: bytes) -> None:
         """Give the client a line, its end included; it leaves at once."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rum_twisted.session.interfaces import IAccounts, IDelivery, IWeather
+from rum_twisted.session.interfaces import IAccounts, IDelivery, ILogbook, IWeather
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.roster import Roster
 
@@ -17,6 +17,7 @@ class Network:
     roster: Roster
     delivery: IDelivery
     accounts: IAccounts
+    logbook: ILogbook
     weather: IWeather
     greeting: Callable[[], Sequence[str]]  # lines, read anew at each logon
     now: Callable[[], Seconds]  # since the Unix epoch, UTC

@@ -1,5 +1,6 @@
 """What the server itself says to one client."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ __all__ = [
     "SERVER",
     "TIMEOUT_WARNING",
     "error_line",
+    "notice_line",
     "text_line",
 ]
 
@@ -25,6 +27,11 @@ ANNOUNCER: Final = "SERVER"
 
 NOBODY: Final = "unknown"
 """Who is addressed before it is known who speaks."""
+
+NOTICE_LENGTH: Final = 400
+"""The most bytes of a notice; clients cut longer texts, some at 500."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 TIMEOUT_WARNING: Final = b"# Timeout\r\n"
 """The last line that a client reads who was silent too long."""
@@ -59,3 +66,16 @@ def error_line(error: RumError, receiver: str = NOBODY) -> bytes:
 def text_line(receiver: str, text: str) -> bytes:
     """Return a text from the server to ``receiver``."""
     return encode(TextMessage(SERVER, receiver, text))
+
+
+def notice_line(receiver: str, notice: str) -> bytes:
+    """Return a text that people wrote elsewhere, made fit for one line of FSD.
+
+    It may be in any script: it goes out as UTF-8. Signs that would end the line or
+    confuse a terminal become blanks, and what is too long for a packet is cut.
+
+    Example: ``#TMserver:KLM123:suspended until 2026-12-01: abuse on frequency``
+    """
+    text = _CONTROL.sub(" ", notice).encode(errors="replace")[:NOTICE_LENGTH]
+    whole = text.decode(errors="ignore").encode()  # no half letter at the cut
+    return text_line(receiver, whole.decode("latin-1"))

@@ -19,8 +19,8 @@ from rum_twisted.session.errors import InvalidSource
 from rum_twisted.session.interfaces import IConnection
 from rum_twisted.session.network import Network
 from rum_twisted.session.phases import TRANSITIONS, Phase
-from rum_twisted.session.replies import NOBODY, error_line
-from rum_twisted.terms.errors import RumError
+from rum_twisted.session.replies import NOBODY, error_line, notice_line
+from rum_twisted.terms.errors import RumError, WorldError
 from rum_twisted.terms.identity import fold
 from rum_twisted.wire.codec import Message, encode
 from rum_twisted.wire.messages.logon import ControllerDeparture, PilotDeparture
@@ -68,8 +68,16 @@ class Session:
         """What the client is addressed by."""
         return self.client.callsign if self.client else NOBODY
 
-    def refuse(self, error: RumError) -> None:
-        """Tell the client what he did wrong."""
+    def refuse(self, error: RumError, callsign: str = "") -> None:
+        """Tell the client what he did wrong, after what there is to say about it.
+
+        Args:
+            error: what it was.
+            callsign: what a notice is addressed to, if he is not on yet: clients
+                show texts to their own callsign only.
+        """
+        if isinstance(error, WorldError) and error.notice:
+            self.connection.send(notice_line(callsign or self.name, error.notice))
         self.connection.send(error_line(error, self.name))
 
     def answer(self, message: Message) -> None:
@@ -172,4 +180,5 @@ class Session:
         kind = PilotDeparture if client.is_pilot else ControllerDeparture
         network.delivery.leave(client)
         network.delivery.announce(encode(kind(client.callsign, client.cid)), None)
+        network.logbook.logged_off(client)
         self.log.info("{callsign} is gone", callsign=client.callsign, cid=client.cid)

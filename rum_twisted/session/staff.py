@@ -1,12 +1,16 @@
-"""What supervisors and administrators are told of by the server itself."""
+"""What the staff is told of by the server itself."""
 
-from rum_twisted.session.network import Network
+from rum_twisted.session.interfaces import IDelivery
 from rum_twisted.session.replies import text_line
+from rum_twisted.world.roster import Roster
 
 __all__ = ["tell_staff"]
 
 
-def tell_staff(network: Network, text: str) -> None:
-    """Send ``text`` to every supervisor and administrator who is online."""
-    for member in network.roster.supervisors:
-        network.delivery.send(text_line(member.callsign, text), member)
+def tell_staff(roster: Roster, delivery: IDelivery, text: str) -> None:
+    """Send ``text`` to all who are online and are told such things.
+
+    Those are supervisors, administrators, and who has the permission for notices.
+    """
+    for member in roster.staff:
+        delivery.send(text_line(member.callsign, text), member)

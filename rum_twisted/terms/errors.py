@@ -53,4 +53,14 @@ class WireError(RumError):
 
 
 class WorldError(RumError):
-    """The peer spoke well and is refused."""
+    """The peer spoke well and is refused.
+
+    Args:
+        parameter: see `RumError`.
+        notice: a line for the person at the other end, who gets it as a text before
+            the ``$ER``: the reason, where the number alone does not help him.
+    """
+
+    def __init__(self, parameter: str = "", notice: str = "") -> None:
+        super().__init__(parameter)
+        self.notice = notice

@@ -5,6 +5,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.session.interfaces import IWeather, NoWeatherSource
+from rum_twisted.terms.place import Position
 from rum_twisted.world.weather import Weather
 
 __all__ = ["NoWeather"]
@@ -18,10 +19,12 @@ class NoWeather:
     def __repr__(self) -> str:
         return "<NoWeather>"
 
-    def metar(self, station: str) -> Deferred[str | None]:
+    def metar(self, station: str, near: Position | None = None) -> Deferred[str | None]:
         """Fail at once; see `IWeather`."""
         return fail(NoWeatherSource())
 
-    def weather(self, station: str) -> Deferred[Weather | None]:
+    def weather(
+        self, station: str, near: Position | None = None
+    ) -> Deferred[Weather | None]:
         """Fail at once; see `IWeather`."""
         return fail(NoWeatherSource())

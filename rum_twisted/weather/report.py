@@ -11,13 +11,24 @@ Files are bytes of any encoding, and so are the lines here until a report is fou
 Source: docs/protocol.md, "Weather".
 """
 
+import re
 from typing import Final
 
 from rum_twisted.world.metar import decode
 from rum_twisted.world.weather import Weather
 
-__all__ = ["decode_if_any", "join_report", "station_key", "station_of"]
+__all__ = [
+    "LONGEST_REPORT",
+    "decode_if_any",
+    "is_station",
+    "join_report",
+    "station_key",
+    "station_of",
+]
 
+LONGEST_REPORT: Final = 1900  # bytes; its answer stays within a line of 2,048
+
+_STATION: Final = re.compile(rb"[A-Z][A-Z0-9]{3}")
 _STATION_LENGTH: Final = 4  # an ICAO location indicator
 
 _SHORTEST_LINE: Final = 30  # with its line end; below are dates, headings, NIL
@@ -32,6 +43,11 @@ def station_key(station: str) -> bytes:
     Its first four characters count, A to Z in any case. Fewer are no station.
     """
     return station.encode("latin-1", "replace")[:_STATION_LENGTH].upper()
+
+
+def is_station(key: bytes) -> bool:
+    """Tell whether a key may be a station: a letter, then three letters or digits."""
+    return _STATION.fullmatch(key) is not None
 
 
 def station_of(line: bytes) -> bytes | None:

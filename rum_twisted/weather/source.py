@@ -14,7 +14,7 @@ import os
 import stat
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -33,13 +33,17 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.session.interfaces import IWeather
+from rum_twisted.terms.measure import Measure
+from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
 from rum_twisted.weather.report import (
+    LONGEST_REPORT,
     decode_if_any,
     join_report,
     station_key,
     station_of,
 )
+from rum_twisted.weather.stations import Airports, Near
 from rum_twisted.world.weather import Weather
 
 __all__ = ["LARGEST_FILE", "LONGEST_REPORT", "MetarFile"]
@@ -48,7 +52,6 @@ CHECK_INTERVAL: Final = Seconds(10.0)  # finds a change before somebody waits fo
 LOOK_UP_CHECK_INTERVAL: Final = Seconds(1.0)  # however many look-ups come
 LINES_PER_TURN: Final = 500  # about 0.4 ms; others are served between the steps
 LARGEST_FILE: Final = 16 * 1024 * 1024  # bytes; above any world, below 32 bits
-LONGEST_REPORT: Final = 1900  # bytes; its answer stays within a line of 2,048
 
 _OFFSET_BITS: Final = 32
 _LAST_OFFSET: Final = (1 << _OFFSET_BITS) - 1
@@ -80,13 +83,24 @@ class MetarFile(Service):
     Args:
         path: the file of reports; it need not exist yet.
         clock: tells when to look whether the file has changed.
+        airports: where stations are, for whoever names none; ``None``: nobody
+            knows.
+        nearest_within: nautical miles; no station farther away is his.
     """
 
     log = Logger()
     name = "weather"
 
-    def __init__(self, path: Path, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: IReactorTime,
+        airports: Airports | None = None,
+        nearest_within: float = 200.0,
+    ) -> None:
         self._path = path
+        self._airports = airports
+        self._nearest_within = nearest_within
         self._clock = clock
         self._beginnings: _Beginnings = array("Q")
         self._stamp: _Stamp | None = None  # of the last reading
@@ -109,6 +123,8 @@ class MetarFile(Service):
         """Read the file, and look at it from now on."""
         super().startService()
         self._turns.start()
+        if self._airports is not None:
+            self._airports.start()
         self._checks = LoopingCall(self._check)
         self._checks.clock = self._clock
         finished = self._checks.start(CHECK_INTERVAL)
@@ -124,16 +140,35 @@ class MetarFile(Service):
             self._checks.stop()
             self._checks = None
         self._turns.stop()
+        if self._airports is not None:
+            self._airports.stop()
 
-    def metar(self, station: str) -> Deferred[str | None]:
+    def measures(self) -> dict[str, Callable[[], Measure]]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {"weather": self.measure}
+
+    def measure(self) -> Measure:
+        """Tell what the places of the reports take; their texts stay in the file."""
+        return Measure(
+            count=len(self._beginnings),
+            bytes=len(self._beginnings) * self._beginnings.itemsize,
+            bytes_bound=LARGEST_FILE,
+        )
+
+    def metar(self, station: str, near: Position | None = None) -> Deferred[str | None]:
         """Look a station's report up; see `IWeather`."""
-        return Deferred.fromCoroutine(self._look_up(station_key(station)))
+        return Deferred.fromCoroutine(self._look_up(station_key(station), near))
 
-    def weather(self, station: str) -> Deferred[Weather | None]:
+    def weather(
+        self, station: str, near: Position | None = None
+    ) -> Deferred[Weather | None]:
         """Look a station's report up and decode it; see `IWeather`."""
-        return self.metar(station).addCallback(decode_if_any)
+        return self.metar(station, near).addCallback(decode_if_any)
 
-    async def _look_up(self, station: bytes) -> str | None:
+    async def _look_up(self, station: bytes, near: Position | None) -> str | None:
+        around: list[Near] = []
+        if not station and self._airports is not None:
+            around = await self._airports.near(near, self._nearest_within)
         if self._clock.seconds() >= self._next_check:
             self._check()
         if self._reading is not None:
@@ -141,6 +176,9 @@ class MetarFile(Service):
                 await self._reading.whenDone()
             except SchedulerStopped:
                 return None
+        if not station:
+            names = [airport.name for airport in around]
+            station = next(filter(self._knows, names), b"")
         try:
             return self._read(station)
         except OSError as error:
@@ -149,10 +187,8 @@ class MetarFile(Service):
 
     def _read(self, station: bytes) -> str | None:
         """Read one report from the file."""
-        # One past the station's entries: of two reports the later counts.
-        place = bisect_right(self._beginnings, _entry(station, _LAST_OFFSET)) - 1
-        begins = self._beginnings[place] & _LAST_OFFSET if place >= 0 else 0
-        if place < 0 or self._beginnings[place] != _entry(station, begins):
+        begins = self._place(station)
+        if begins is None:
             return None
         with self._path.open("rb") as file:
             file.seek(begins)
@@ -160,6 +196,18 @@ class MetarFile(Service):
         if station_of(text.partition(b"\n")[0] + b"\n") != station:
             return None  # the file was changed since the last check
         return join_report(text)
+
+    def _knows(self, station: bytes) -> bool:
+        return self._place(station) is not None
+
+    def _place(self, station: bytes) -> int | None:
+        """Return where a station's report begins, if there is one."""
+        # One past the station's entries: of two reports the later counts.
+        place = bisect_right(self._beginnings, _entry(station, _LAST_OFFSET)) - 1
+        begins = self._beginnings[place] & _LAST_OFFSET if place >= 0 else 0
+        if place < 0 or self._beginnings[place] != _entry(station, begins):
+            return None
+        return begins
 
     def _check(self) -> None:
         """Begin to read the file if it has changed; whatever happens, checks go on."""

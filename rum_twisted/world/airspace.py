@@ -70,8 +70,8 @@ _BOUNDS: Final = (0, 1, 12, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512)
 
 _MEMORY: Final = 4096  # how many limits are remembered, of all bands together
 _MANY: Final = 64  # unplaced clients in a cell; more get another one
-_SPOT: Final = 260  # bytes: the object, its numbers, its place in a list
-_CELL: Final = 900  # bytes: the object, its numbers, list, feed and places in tables
+_SPOT: Final = 190  # bytes: the object, its numbers, its place in a list
+_CELL: Final = 520  # bytes: the object, its numbers, list, feed and places in tables
 _LIMIT: Final = 230  # bytes: a remembered limit
 _HALF_DIAGONAL: Final = sqrt(3.0) / 2.0
 

@@ -16,6 +16,7 @@ from rum_twisted.terms.identity import (
     Rating,
     radio_range_of_facility,
 )
+from rum_twisted.terms.permissions import NO_PERMISSIONS, Permission
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Feet, Knots, NauticalMiles, Seconds
 from rum_twisted.world.flightplan import FlightPlan
@@ -44,6 +45,7 @@ class Client:
     real_name: str
     protocol_revision: str  # as typed
     simulator: int = -1  # field 6 of #AP; -1 for controllers
+    permissions: frozenset[Permission] = NO_PERMISSIONS  # his account's
     logged_on_at: Seconds  # since the Unix epoch, UTC
 
     # Last reported.

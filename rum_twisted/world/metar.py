@@ -14,6 +14,7 @@ Source: docs/protocol.md, "Decoding a METAR".
 
 import re
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from itertools import takewhile
 from typing import Final
 
@@ -28,7 +29,7 @@ from rum_twisted.world.weather import (
     WindLayer,
 )
 
-__all__ = ["decode"]
+__all__ = ["Group", "decode", "groups_of", "surface_wind", "with_temperature"]
 
 _SECTION_ENDS: Final = frozenset({"NOSIG", "BECMG", "TEMPO", "INTER", "RMK"})
 _MILES_APART: Final = re.compile(r"(?<= )([0-9]{1,2}) (?=(?:[0-9]/[0-9]+)?(?:SM|KM) )")
@@ -64,6 +65,19 @@ _PRESSURE: Final = re.compile(
 _GROUPS: Final = (_WIND, _VISIBILITY, _SKY, _TEMPERATURE, _PRESSURE)
 
 
+class Group(Enum):
+    """A kind of group, in the order in which a report has them."""
+
+    WIND = auto()
+    VISIBILITY = auto()
+    SKY = auto()
+    TEMPERATURE = auto()
+    PRESSURE = auto()
+
+
+_NAMES: Final = dict(zip(_GROUPS, Group, strict=True))
+
+
 @dataclass(slots=True)
 class _Groups:
     """The words of one report that tell something, by what they tell."""
@@ -87,20 +101,32 @@ def decode(report: str) -> Weather:
     groups = _sort(_words(report))
     visibility, cirrus = _visibility(groups.first(_VISIBILITY))
     temperature = _temperature(groups.first(_TEMPERATURE))
-    clouds = _clouds(groups.found.get(_SKY, []), cirrus)
-    if temperature is not None and abs(temperature) < _ICING_BELOW:
-        clouds = (_iced(clouds[0]), _iced(clouds[1]))
     nothing = Weather()
-    return replace(
+    weather = replace(
         nothing,
         winds=(_wind(groups.first(_WIND)), *nothing.winds[1:]),
-        clouds=clouds,
-        temperatures=(
-            replace(nothing.temperatures[0], temperature=temperature or Celsius(0)),
-            *nothing.temperatures[1:],
-        ),
+        clouds=_clouds(groups.found.get(_SKY, []), cirrus),
         pressure=_pressure(groups),
         visibility=visibility,
+    )
+    return weather if temperature is None else with_temperature(weather, temperature)
+
+
+def groups_of(report: str) -> frozenset[Group]:
+    """Return which kinds of group `decode` finds in ``report``."""
+    return frozenset(_NAMES[group] for group in _sort(_words(report)).found)
+
+
+def with_temperature(weather: Weather, temperature: Celsius) -> Weather:
+    """Return weather with a temperature at the surface, and the ice that it brings."""
+    ground, mild, cold, coldest = weather.temperatures
+    clouds = weather.clouds
+    if abs(temperature) < _ICING_BELOW:
+        clouds = (_iced(clouds[0]), _iced(clouds[1]))
+    return replace(
+        weather,
+        clouds=clouds,
+        temperatures=(replace(ground, temperature=temperature), mild, cold, coldest),
     )
 
 
@@ -140,12 +166,21 @@ def _wind(word: re.Match[str] | None) -> WindLayer:
     if word is None:
         return WindLayer()
     direction = 0 if word["direction"] == "VRB" else int(word["direction"])
+    return surface_wind(
+        TrueDegrees(direction),
+        Knots(round(int(word["speed"]) * _KNOTS[word["unit"]])),
+        gusting=word["gust"] is not None,
+    )
+
+
+def surface_wind(direction: TrueDegrees, speed: Knots, *, gusting: bool) -> WindLayer:
+    """Return the layer of the wind that a report tells."""
     return WindLayer(
         ceiling=Feet(2500),
         floor=Feet(0),
-        direction=TrueDegrees(direction),
-        speed=Knots(round(int(word["speed"]) * _KNOTS[word["unit"]])),
-        gusting=word["gust"] is not None,
+        direction=direction,
+        speed=speed,
+        gusting=gusting,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from rum_twisted.terms.errors import ErrorCode, WorldError
 from rum_twisted.terms.identity import Rating
+from rum_twisted.terms.permissions import Permission
 
 __all__ = [
     "AccountSuspended",
@@ -51,6 +52,10 @@ def granted_rating(requested: int, highest: Rating, typed: str) -> Rating:
     return Rating(granted)
 
 
-def may_kill(rating: Rating) -> bool:
-    """Tell whether a client of this rating may end somebody else's session."""
-    return rating >= _KILLERS
+def may_kill(rating: Rating, permissions: frozenset[Permission]) -> bool:
+    """Tell whether a client may end somebody else's session.
+
+    His rating lets him from supervisor on, whatever he logged on as; a permission of
+    his account lets him at any rating.
+    """
+    return rating >= _KILLERS or Permission.KICK in permissions

@@ -8,6 +8,8 @@ from typing_extensions import override
 from zope.interface.verify import verifyObject
 
 from rum_twisted.accounts import CertFileAccounts, MemoryAccounts
+from rum_twisted.accounts.guarded import GuardedAccounts
+from rum_twisted.accounts.throttle import Limits, Throttle
 from rum_twisted.session.interfaces import Account, IAccounts, InvalidCredentials
 from rum_twisted.terms.errors import ErrorCode
 from rum_twisted.terms.identity import Rating
@@ -108,6 +110,21 @@ class MemoryAccountsTests(Contract.AccountsTests):
                 "1000000": ("pw00", Rating.SUSPENDED),
                 "1000002": (GREEK_IN_GBK, Rating.SUPERVISOR),
             }
+        )
+
+
+class GuardedAccountsTests(MemoryAccountsTests):
+    """The promises, kept behind a guard who has no reason to step in."""
+
+    @override
+    def make_accounts(self) -> IAccounts:
+        """Return accounts behind a guard."""
+        return GuardedAccounts(
+            super().make_accounts(),
+            Throttle(Limits(free_per_cid=100, free_per_address=100)),
+            Clock(),
+            lambda notice: self.fail(f"a lockout: {notice}"),
+            step=Seconds(0.0),
         )
 
 

@@ -255,6 +255,7 @@ class FrontTestCase(TestCase):
                 f'data_dir="{self.folder}"',
                 f'accounts.cert_file="{accounts}"',
                 f'pergola.listen=["{listen}"]',
+                'pergola.http=""',
                 *settings,
             )
         )

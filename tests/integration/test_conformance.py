@@ -1,16 +1,22 @@
 """The conformance suite, against the real ``twistd rum``."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.twistd import ROOT, serve
+from tests.support.twistd import PATIENCE, ROOT, serve
 
 LONGEST = 300.0  # seconds; it takes a tenth of it
 AT_LEAST = 58  # scenarios that need no port beyond those given here
+SUITE = ROOT / "tests" / "conformance"
+SETTINGS = ("--config", str(ROOT / "etc" / "conformance.toml"))
+DATABASE = ("--set", 'accounts.store="database"')
+MEMBERS = 16  # in the suite's account file; a line of it is no account
+RUMCTL = (sys.executable, "-c", "from rum_twisted.cli.main import main; main()")
 
 
 class ConformanceTests(SynchronousTestCase):
@@ -22,22 +28,26 @@ class ConformanceTests(SynchronousTestCase):
         folder.mkdir()
         return folder
 
-    def test_every_scenario(self) -> None:
-        """All pass but those for ports that there are not, which are skipped."""
-        suite = ROOT / "tests" / "conformance"
-        settings = ("rum", "--config", str(ROOT / "etc" / "conformance.toml"))
-        large, small = self.folder(), self.folder()
+    def play(self, large: Path, small: Path, *settings: str) -> str:
+        """Play against a server, and one for two clients; return what is printed.
+
+        Args:
+            large: the server's folder.
+            small: that of the one for two clients.
+            settings: of both.
+        """
         whazzup = large / "whazzup.txt"
         files = ("--set", f'data_dir="{large}"', "--set", f'status.whazzup="{whazzup}"')
         small_files = ("--set", f'data_dir="{small}"', "--set", 'status.whazzup=""')
         two = ("--set", "pergola.max_clients=2")
+        rum = ("rum", *SETTINGS, *settings)
         with (
-            serve(large, *settings, *files, daemon=False) as server,
-            serve(small, *settings, *small_files, *two, daemon=False) as small_server,
+            serve(large, *rum, *files, daemon=False) as server,
+            serve(small, *rum, *small_files, *two, daemon=False) as small_server,
         ):
             finished = subprocess.run(  # noqa: S603  # nothing comes from outside
                 (
-                    *(sys.executable, str(suite / "run.py"), "-v"),
+                    *(sys.executable, str(SUITE / "run.py"), "-v"),
                     *("--host", "127.0.0.1", "--port", str(server.port)),
                     *("--small-port", str(small_server.port)),
                     *("--whazzup", str(whazzup)),
@@ -49,13 +59,47 @@ class ConformanceTests(SynchronousTestCase):
             )
             self.assertNotIn("Traceback", server.log)
             self.assertNotIn("Traceback", small_server.log)
-        result = re.search(r"^(\d+) passed, (\d+) failed$", finished.stdout, re.M)
-        assert result is not None, finished.stdout + finished.stderr
+        return finished.stdout + finished.stderr
+
+    def assert_all_pass(self, printed: str, at_least: int) -> None:
+        """Assert that nothing failed, and that only what needs more was skipped."""
+        result = re.search(r"^(\d+) passed, (\d+) failed$", printed, re.M)
+        assert result is not None, printed
         passed, failed = map(int, result.groups())
-        self.assertEqual((failed, finished.returncode), (0, 0), finished.stdout)
-        self.assertGreaterEqual(passed, AT_LEAST, finished.stdout)
-        skipped = [
-            line for line in finished.stdout.splitlines() if line.startswith("SKIP ")
-        ]
-        for line in skipped:
-            self.assertRegex(line, r"needs .*(system|peer|second)")
+        self.assertEqual(failed, 0, printed)
+        self.assertGreaterEqual(passed, at_least, printed)
+        for line in printed.splitlines():
+            if line.startswith("SKIP "):
+                self.assertRegex(line, r"needs .*(system|peer|second)")
+
+    def test_every_scenario(self) -> None:
+        """All pass but those for ports that there are not, which are skipped."""
+        printed = self.play(self.folder(), self.folder())
+        self.assert_all_pass(printed, AT_LEAST)
+
+    def test_every_scenario_with_a_database(self) -> None:
+        """So they do with the same accounts in SQLite, imported by rumctl.
+
+        Only that a password's upper and lower case do not count is the account file's
+        own; no scenario types one otherwise than it was given.
+        """
+        folders = self.folder(), self.folder()
+        self.import_accounts(folders[0])
+        shutil.copy(folders[0] / "rum.sqlite", folders[1])
+        printed = self.play(*folders, *DATABASE)
+        self.assert_all_pass(printed, AT_LEAST)
+
+    def import_accounts(self, folder: Path) -> None:
+        """Bring the suite's accounts into the database of a folder."""
+        finished = subprocess.run(  # noqa: S603  # nothing comes from outside
+            (
+                *(*RUMCTL, *SETTINGS, *DATABASE, "--set", f'data_dir="{folder}"'),
+                *("account", "import", "cert", str(SUITE / "accounts.txt")),
+            ),
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            text=True,
+            timeout=PATIENCE,
+        )
+        self.assertIn(f"imported: {MEMBERS},", finished.stdout, finished.stderr)

@@ -14,6 +14,7 @@ import rum_twisted
 # standard library.
 PROGRAM = """
 import json, sys
+IGNORED = ("__editable__", "_cython_", "cython_runtime", "_sysconfigdata_")  # of tools
 from rum_twisted.tap import Options, makeService
 options = Options({})
 options.parseOptions(sys.argv[1:])
@@ -21,7 +22,8 @@ makeService(options)
 names = {
     name.partition(".")[0] for name, module in sys.modules.items() if module is not None
 }
-print(json.dumps(sorted(names - set(sys.stdlib_module_names) - {"__main__"})))
+names -= {"__main__"} | {name for name in names if name.startswith(IGNORED)}
+print(json.dumps(sorted(names - set(sys.stdlib_module_names))))
 """
 
 # One line of this list is megabytes: think before it grows.
@@ -35,6 +37,15 @@ EXPECTED = {
     "twisted",
     "typing_extensions",
     "zope",
+}
+DATABASE = {
+    "_argon2_cffi_bindings",
+    "_cffi_backend",
+    "aiosqlite",
+    "argon2",
+    "bcrypt",
+    "greenlet",
+    "sqlalchemy",
 }
 HEAVY = {"sqlite3", "xml", "multiprocessing", "unittest", "distutils", "tkinter"}
 
@@ -60,13 +71,52 @@ def imported(*arguments: str, heavy: bool = False) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-class ImportTests(SynchronousTestCase):
-    """What the pergola role imports."""
+CERT = ("--set", 'accounts.store="cert"')
+POSTGRESQL = (
+    *("--set", 'accounts.store="database"'),
+    *("--set", 'accounts.database="postgresql+asyncpg://rum@localhost/rum"'),
+)
+HTTP = ("--set", 'weather.source="http"')
+PLAIN_HTTP = ("--set", 'weather.sources=["raw http://localhost/{station}"]')
 
-    def test_nothing_but_what_is_needed(self) -> None:
+
+class ImportTests(SynchronousTestCase):
+    """What a server imports, by what it was told to do."""
+
+    def test_with_an_account_file_nothing_but_what_is_needed(self) -> None:
         """No OpenSSL, no database, no HTTP client: what is not used is not there."""
-        self.assertLessEqual(imported(), EXPECTED)
+        self.assertLessEqual(imported(*CERT), EXPECTED)
+
+    def test_a_database_in_a_setting_that_does_not_count(self) -> None:
+        """With an account file, the address of a database loads nothing."""
+        unused = ("--set", 'accounts.database="postgresql://rum@localhost/rum"')
+        self.assertLessEqual(imported(*CERT, *unused), EXPECTED)
 
     def test_nothing_heavy_of_the_standard_library(self) -> None:
         """The standard library has expensive parts as well."""
-        self.assertEqual(imported(heavy=True), set())
+        self.assertEqual(imported(*CERT, heavy=True), set())
+
+    def test_the_embedded_database(self) -> None:
+        """It brings its own libraries and no others: Alembic is for a moment only."""
+        names = imported("--set", 'accounts.store="database"')
+        self.assertLessEqual(names, EXPECTED | DATABASE)
+        self.assertLessEqual({"sqlalchemy", "aiosqlite", "argon2"}, names)
+
+    def test_postgresql(self) -> None:
+        """Its driver, in place of SQLite's; OpenSSL is not needed for it."""
+        names = imported(*POSTGRESQL)
+        self.assertLessEqual(names, (EXPECTED | DATABASE | {"asyncpg"}))
+        self.assertIn("asyncpg", names)
+
+    def test_weather_over_http(self) -> None:
+        """The HTTP client is there where it is used, OpenSSL where TLS is."""
+        plain = imported(*CERT, *HTTP, *PLAIN_HTTP)
+        self.assertIn("treq", plain)
+        self.assertNotIn("OpenSSL", plain)
+        self.assertNotIn("sqlalchemy", plain)
+        self.assertIn("OpenSSL", imported(*CERT, *HTTP))
+
+    def test_weather_from_a_file(self) -> None:
+        """The libraries for weather from the web are not loaded for it."""
+        names = imported(*CERT, "--set", 'weather.source="file"')
+        self.assertEqual(names & {"treq", "metar", "airportsdata", "OpenSSL"}, set())

@@ -54,8 +54,9 @@ class ServingTests(TwistdTestCase):
             self.assert_it_ends_well(server)
 
     def test_another_reactor(self) -> None:
-        """Who asks twistd for another reactor gets it."""
-        with serve(self.folder(), "--reactor=epoll", "rum", daemon=False) as server:
+        """Who asks twistd for another reactor gets it, with accounts in a file."""
+        settings = ("rum", "--set", 'accounts.store="cert"')
+        with serve(self.folder(), "--reactor=epoll", *settings, daemon=False) as server:
             self.assertIn("EPollReactor", server.log)
             self.assert_it_ends_well(server)
 
@@ -128,6 +129,15 @@ class RefusalTests(TwistdTestCase):
         """It prints the mistakes."""
         self.assert_refused(
             "rum", "--check-config", "--set", "status.interval=0", why="status.interval"
+        )
+
+    def test_a_reactor_that_the_database_cannot_use(self) -> None:
+        """The operator reads what to leave away, or what to set."""
+        self.assert_refused(
+            "--reactor=epoll",
+            "--nodaemon",
+            "rum",
+            why="needs the asyncio reactor: leave the option away",
         )
 
     def test_a_port_in_use(self) -> None:

@@ -10,11 +10,13 @@ from typing import Final
 from twisted.internet.task import Clock
 
 from rum_twisted.accounts.memory import MemoryAccounts
+from rum_twisted.accounts.memorylogbook import MemoryLogbook
 from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.limits import Limits
-from rum_twisted.session.interfaces import IAccounts, IDelivery, IWeather
+from rum_twisted.session.interfaces import IAccounts, IDelivery, ILogbook, IWeather
 from rum_twisted.session.network import Network
 from rum_twisted.terms.identity import Callsign, ClientKind, Rating
+from rum_twisted.terms.permissions import NO_PERMISSIONS, Permission
 from rum_twisted.terms.units import Seconds
 from rum_twisted.weather.memory import MemoryWeather
 from rum_twisted.world.client import Client
@@ -62,6 +64,7 @@ def make_client(
     kind: ClientKind = ClientKind.PILOT,
     rating: Rating = Rating.OBSERVER,
     cid: str = "1000001",
+    permissions: frozenset[Permission] = NO_PERMISSIONS,
 ) -> Client:
     """Return somebody who has just logged on."""
     return Client(
@@ -71,6 +74,7 @@ def make_client(
         rating=rating,
         real_name="Joe Pilot" if kind is ClientKind.PILOT else "Ann Controller",
         protocol_revision="9",
+        permissions=permissions,
         simulator=2 if kind is ClientKind.PILOT else -1,
         logged_on_at=NOON,
     )
@@ -107,6 +111,7 @@ def make_network(
     *,
     accounts: IAccounts | None = None,
     weather: IWeather | None = None,
+    logbook: ILogbook | None = None,
     roster: Roster | None = None,
     delivery: IDelivery | None = None,
     greeting: Callable[[], Sequence[str]] = lambda: GREETING,
@@ -124,6 +129,7 @@ def make_network(
         roster=roster,
         delivery=delivery,
         accounts=MemoryAccounts(ACCOUNTS) if accounts is None else accounts,
+        logbook=MemoryLogbook() if logbook is None else logbook,
         weather=MemoryWeather(REPORTS) if weather is None else weather,
         greeting=greeting,
         now=lambda: NOON,

@@ -12,6 +12,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.session.interfaces import Account, IAccounts, IWeather
+from rum_twisted.terms.place import Position
 from rum_twisted.world.weather import Weather
 
 __all__ = ["LaterAccounts", "LaterWeather"]
@@ -70,9 +71,11 @@ class LaterAccounts(_Held):
     def __repr__(self) -> str:
         return f"<LaterAccounts: {len(self)} answers held>"
 
-    def authenticate(self, cid: str, password: str) -> Deferred[Account]:
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
         """Check a password, and keep the answer for now; see `IAccounts`."""
-        return self.hold(self._accounts.authenticate(cid, password))
+        return self.hold(self._accounts.authenticate(cid, password, address))
 
 
 @implementer(IWeather)
@@ -91,10 +94,12 @@ class LaterWeather(_Held):
     def __repr__(self) -> str:
         return f"<LaterWeather: {len(self)} answers held>"
 
-    def metar(self, station: str) -> Deferred[str | None]:
+    def metar(self, station: str, near: Position | None = None) -> Deferred[str | None]:
         """Look a report up, and keep the answer for now; see `IWeather`."""
-        return self.hold(self._weather.metar(station))
+        return self.hold(self._weather.metar(station, near))
 
-    def weather(self, station: str) -> Deferred[Weather | None]:
+    def weather(
+        self, station: str, near: Position | None = None
+    ) -> Deferred[Weather | None]:
         """Decode a report, and keep the answer for now; see `IWeather`."""
-        return self.hold(self._weather.weather(station))
+        return self.hold(self._weather.weather(station, near))

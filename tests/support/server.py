@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
+from rum_twisted.accounts.memorylogbook import MemoryLogbook
 from rum_twisted.pergola.connections import Connections
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.pergola.fanout import Fanout
@@ -55,8 +56,10 @@ class MemoryServer:
         self.roster = Roster()
         # The CPU clock stands still: a turn costs nothing, and the next is short.
         self.fanout = Fanout(self.clock, float, _LONGEST_TURN, self.roster)
+        self.logbook = MemoryLogbook()
         self.network = make_network(
             accounts=accounts,
+            logbook=self.logbook,
             weather=weather,
             roster=self.roster,
             delivery=self.fanout,

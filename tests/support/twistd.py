@@ -60,6 +60,18 @@ class Server:
         """What it has logged."""
         return (self.folder / "twistd.log").read_text(encoding="utf-8")
 
+    def wait_for(self, text: str) -> None:
+        """Return when the terminal has shown ``text``, or the log has it.
+
+        Raises:
+            TimeoutError: that has not come.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.terminal and text not in self.log:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not said: {text}\n{self.terminal}\n{self.log}")
+            time.sleep(_BETWEEN_TRIALS)  # noqa: TID251 - another process is awaited
+
     def terminate(self) -> float:
         """Send SIGTERM, wait for its end, and return how long that took, in seconds.
 
@@ -110,7 +122,11 @@ def run_twistd(folder: Path, *arguments: str) -> Finished:
 
 @contextmanager
 def serve(
-    folder: Path, *arguments: str, daemon: bool, listen: str = "tcp:{port}"
+    folder: Path,
+    *arguments: str,
+    daemon: bool,
+    listen: str = "tcp:{port}",
+    http: str = "",
 ) -> Iterator[Server]:
     """Start ``twistd rum`` in ``folder``, and end it if it still runs at the end.
 
@@ -119,6 +135,8 @@ def serve(
         arguments: twistd's own, then ``rum`` and the options behind it.
         daemon: or else in the foreground.
         listen: the endpoint; ``{port}`` becomes a free port.
+        http: where it answers over HTTP; nowhere, so that servers of many tests at
+            once are not in each other's way.
     """
     port = free_port()
     endpoint = f"{listen.format(port=port)}:interface=127.0.0.1"
@@ -131,6 +149,8 @@ def serve(
             *arguments,
             "--set",
             f'pergola.listen=["{endpoint}"]',
+            "--set",
+            f'pergola.http="{http}"',
             terminal=terminal,
         )
     try:

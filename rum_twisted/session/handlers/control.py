@@ -1,7 +1,11 @@
 """The connection itself: pings and kills."""
 
+import re
+from contextlib import suppress
 from dataclasses import replace
+from typing import Final
 
+from rum_twisted.session.interfaces import StaffAct
 from rum_twisted.session.relay import relay
 from rum_twisted.session.replies import ANNOUNCER, SERVER, text_line
 from rum_twisted.session.session import Session
@@ -13,6 +17,8 @@ from rum_twisted.world.routing import Audience, audience_of
 from rum_twisted.world.visibility import Channel
 
 __all__ = ["kill", "ping", "pong"]
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def ping(session: Session, message: Ping) -> None:
@@ -31,7 +37,7 @@ def pong(session: Session, message: Pong) -> None:
 
 
 def kill(session: Session, message: Kill) -> None:
-    """End somebody's session, if the sender is a supervisor.
+    """End somebody's session, if the sender is a supervisor or has the permission.
 
     Raises:
         NoSuchCallsign: the target is not on; this is told to everybody who asks.
@@ -41,7 +47,7 @@ def kill(session: Session, message: Kill) -> None:
     target = network.roster.find(message.destination)
     if target is None:
         raise NoSuchCallsign(message.destination)
-    if not may_kill(sender.rating):
+    if not may_kill(sender.rating, sender.permissions):
         refusal = "You are not allowed to kill users!"
         session.connection.send(text_line(sender.callsign, refusal))
         if not session.was_denied:  # once is enough for the log
@@ -60,7 +66,24 @@ def kill(session: Session, message: Kill) -> None:
         target=target.callsign,
         reason=message.reason,
     )
+    network.logbook.acted(
+        StaffAct(
+            who_cid=sender.cid,
+            who_callsign=sender.callsign,
+            act="kill",
+            whom=f"{target.cid} {target.callsign}",
+            detail=_readable(message.reason),
+            where=session.connection.address,
+        )
+    )
     network.delivery.send(
         encode(Kill(ANNOUNCER, target.callsign, message.reason)), target
     )
     network.delivery.disconnect(target)
+
+
+def _readable(text: str) -> str:
+    """Return what a client typed as people read it, where it was typed as UTF-8."""
+    with suppress(UnicodeDecodeError):  # it is an older client's, in any encoding
+        text = text.encode("latin-1").decode()
+    return _CONTROL.sub(" ", text)

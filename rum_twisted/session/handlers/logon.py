@@ -27,7 +27,7 @@ from rum_twisted.wire.messages.logon import (
     PilotLogon,
 )
 from rum_twisted.world.client import Client
-from rum_twisted.world.policy import granted_rating
+from rum_twisted.world.policy import AccountSuspended, granted_rating
 from rum_twisted.world.roster import CallsignInUse
 
 __all__ = ["log_off", "log_on"]
@@ -52,7 +52,9 @@ def log_on(session: Session, message: PilotLogon | ControllerLogon) -> None:
         return
     session.enter(Phase.AUTHENTICATING)
     session.await_answer(
-        network.accounts.authenticate(message.cid, message.password),
+        network.accounts.authenticate(
+            message.cid, message.password, session.connection.address
+        ),
         partial(_admit, session, message, callsign),
         partial(_reject, session, message),
         hold=True,
@@ -84,11 +86,15 @@ def _admit(
             real_name=message.real_name,
             protocol_revision=message.protocol_revision,
             simulator=_simulator_of(message),
+            permissions=account.permissions,
             logged_on_at=network.now(),
         )
         # Somebody may have come online under this callsign while the password was
         # being checked: of many who race for one callsign, exactly one wins.
         network.roster.add(client)
+    except AccountSuspended as error:
+        _reject(session, message, AccountSuspended(error.parameter, account.notice))
+        return
     except RumError as error:
         _reject(session, message, error)
         return
@@ -96,6 +102,7 @@ def _admit(
     session.enter(Phase.LOGGED_ON)
     network.delivery.join(client, session.connection)
     network.delivery.announce(_announcement(client), client)
+    network.logbook.logged_on(client, session.connection.address)
     for line in network.greeting():
         session.connection.send(text_line(client.callsign, line))
     session.log.info(
@@ -111,7 +118,7 @@ def _reject(
     session: Session, message: PilotLogon | ControllerLogon, error: RumError
 ) -> None:
     """Tell a client why it may not come online, and close."""
-    session.refuse(error)
+    session.refuse(error, message.callsign)
     session.log.info(
         "logon of {callsign!r} ({cid!r}) from {peer} refused: {code}",
         callsign=message.callsign[:_SHOWN],

@@ -33,20 +33,22 @@ _UNSERVED: Final = object()  # the network has no weather; nothing is answered
 def report(session: Session, message: MetarRequest) -> None:
     """Answer with a station's report, or error 009, once it is known.
 
-    Nothing but METARs is answered, and nothing without a station.
+    Nothing but METARs is answered, and nothing without the field of a station. An
+    empty one asks for the nearest airport's report.
     """
     client = session.identify(message.source)
     station = message.station
     if fold(message.report_kind) == fold(_METAR) and station is not None:
         found = partial(_send_report, session, client)
-        _await(session, station, session.network.weather.metar(station), found)
+        looked_up = session.network.weather.metar(station, client.position)
+        _await(session, station, looked_up, found)
 
 
 def weather(session: Session, message: WeatherRequest) -> None:
     """Answer with the layers around a station, or error 009, once they are known."""
     client = session.identify(message.source)
     found = partial(_send_layers, session, client)
-    looked_up = session.network.weather.weather(message.station)
+    looked_up = session.network.weather.weather(message.station, client.position)
     _await(session, message.station, looked_up, found)
 
 

@@ -21,7 +21,9 @@ class SlowStore:
         self.given_up: list[str] = []
         self.is_quick = False
 
-    def authenticate(self, cid: str, password: str) -> Deferred[Account]:
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
         """Take a question down; see `IAccounts`."""
         assert password == "pw"
         self.asked.append(cid)

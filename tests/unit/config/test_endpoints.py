@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rum_twisted.config.endpoints import (
     UnfitDescription,
     check,
+    host_and_port,
     is_inherited,
     needs_tls,
 )
@@ -84,3 +85,28 @@ class IsInheritedTests(SynchronousTestCase):
         self.assertTrue(is_inherited("systemd:INET:index=0"))
         self.assertTrue(is_inherited("haproxy:systemd:INET:index=0"))
         self.assertFalse(is_inherited("tcp:6809"))
+
+
+class HostAndPortTests(SynchronousTestCase):
+    """Where a plain listener listens."""
+
+    def test_a_place(self) -> None:
+        """An address and a port; without an interface it is everywhere."""
+        for description, place in (
+            ("tcp:6810", ("0.0.0.0", 6810)),  # noqa: S104 - as Twisted has it
+            ("tcp:6810:interface=127.0.0.1", ("127.0.0.1", 6810)),
+            ("tcp:port=0:interface=127.0.0.1:backlog=5", ("127.0.0.1", 0)),
+            ("tcp6:6810", ("::", 6810)),
+            ("tcp6:6810:interface=\\:\\:1", ("::1", 6810)),
+        ):
+            self.assertEqual(host_and_port(description), place, description)
+
+    def test_other_kinds(self) -> None:
+        """They are refused, and so are names and odd ports."""
+        for description in (
+            *("", "tcp", "tcp:", "tcp:65536", "tcp:x", "ssl:6810", "tls:/a:6810"),
+            *("unix:/a", "systemd:INET:index=0", "haproxy:tcp:1"),
+            "tcp:6810:interface=localhost",
+        ):
+            with self.assertRaises(UnfitDescription, msg=description):
+                host_and_port(description)

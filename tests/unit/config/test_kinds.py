@@ -1,5 +1,6 @@
 """What a value of a setting may be."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -8,11 +9,15 @@ from zope.interface.verify import verifyObject
 from rum_twisted.config.interfaces import IKind, Unfit
 from rum_twisted.config.kinds import (
     Choice,
+    DatabaseURL,
     Endpoints,
     Identifier,
     Integer,
+    MetarSources,
+    Networks,
     Number,
     PathName,
+    PlainListener,
     Text,
 )
 
@@ -36,15 +41,25 @@ class KindTests(SynchronousTestCase):
             with self.assertRaises(Unfit, msg=repr(value)):
                 kind.read(value, HERE)
 
+    def refuse_all(self, kind: IKind, *values: object) -> None:
+        """Assert that none of ``values`` fits a kind that an empty list fits."""
+        for value in values:
+            with self.assertRaises(Unfit, msg=repr(value)):
+                kind.read(value, HERE)
+
     def test_every_kind_keeps_the_contract(self) -> None:
         """Each can be asked in the same way."""
         for kind in (
             Choice(("a", "b")),
+            DatabaseURL(),
             Endpoints(),
             Identifier(),
             Integer(1, 2),
+            MetarSources(2),
+            Networks(),
             Number(1.0, 2.0),
             PathName(),
+            PlainListener(),
             Text(),
         ):
             self.assertTrue(verifyObject(IKind, kind))
@@ -101,6 +116,19 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(kind.read("none", HERE), "none")
         self.refuse(kind, "", "None", "web", 0)
 
+    def test_sources_of_metars_are_looked_at(self) -> None:
+        """As many as there may be; each is a form and a URL, and a mistake is shown."""
+        kind = MetarSources(2)
+        source = "raw https://a.example/{station}"
+        self.assertEqual(kind.read([source], HERE), (source,))
+        self.refuse(kind, source, [], [source] * 3, [source, 5], ["raw ftp://a/"])
+        with self.assertRaises(Unfit) as caught:
+            kind.read(["raw https://a.example/"], HERE)
+        self.assertEqual(
+            str(caught.exception),
+            "a URL with {station} in it in 'raw https://a.example/'",
+        )
+
     def test_a_path_becomes_absolute(self) -> None:
         """It is relative to the folder of its source."""
         kind = PathName()
@@ -116,6 +144,36 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(kind.read("a", HERE), Path("/srv/rum/a"))
         self.refuse(kind, "a\0b", 5)
 
+    def test_a_database_is_a_url_or_nothing(self) -> None:
+        """SQLite wants an absolute path; other databases are not known."""
+        kind = DatabaseURL()
+        for url in (
+            "",
+            "postgresql+asyncpg://rum:secret@db.example.com:5432/rum",
+            "postgresql://rum@/rum?host=/run/postgresql",
+            "sqlite+aiosqlite:////srv/rum/accounts.sqlite",
+        ):
+            self.assertEqual(kind.read(url, HERE), url)
+        self.refuse(
+            kind,
+            "rum.sqlite",
+            "sqlite+aiosqlite:///rum.sqlite",
+            "mysql://rum@localhost/rum",
+            "postgresql+psycopg://rum@localhost/rum",
+            "postgresql://rum @localhost/rum",
+            "postgresql://rum@localhost/rum\n",
+        )
+
+    def test_networks_are_a_list(self) -> None:
+        """An address is a network of one; a network's own bits are 0."""
+        kind = Networks()
+        self.assertEqual(kind.read([], HERE), ())
+        self.assertEqual(
+            kind.read(["192.0.2.0/24", "2001:db8::/32", "192.0.2.7"], HERE),
+            tuple(map(ip_network, ("192.0.2.0/24", "2001:db8::/32", "192.0.2.7/32"))),
+        )
+        self.refuse_all(kind, ["192.0.2.1/24"], ["192.0.2.0/33"], ["club"], [7], "::1")
+
     def test_endpoints_are_a_list_with_at_least_one(self) -> None:
         """The mistake names the one that is wrong."""
         kind = Endpoints()
@@ -124,3 +182,10 @@ class KindTests(SynchronousTestCase):
         with self.assertRaises(Unfit) as caught:
             kind.read(["tcp:6809", "tcp:99999"], HERE)
         self.assertEqual(str(caught.exception), "a port from 0 to 65535 in 'tcp:99999'")
+
+    def test_a_plain_listener_may_be_none(self) -> None:
+        """A TCP endpoint, or an empty text; what needs Twisted is refused."""
+        kind = PlainListener()
+        for text in ("", "tcp:6810", "tcp:6810:interface=127.0.0.1", "tcp6:6810"):
+            self.assertEqual(kind.read(text, HERE), text)
+        self.refuse(kind, "6810", "tls:/a", "unix:/a", "tcp:6810:interface=x", 6810)

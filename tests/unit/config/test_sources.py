@@ -75,6 +75,38 @@ class DefaultTests(SourcesTestCase):
         self.assertTrue(is_default('data_dir = "/srv/rum"'))
         self.assertFalse(is_default('accounts.cert_file = "/etc/cert.txt"'))
 
+    def test_where_accounts_are_kept(self) -> None:
+        """In what is named; else in the account file if it is there."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+
+        def store(*overrides: str) -> str:
+            overrides = (f'data_dir = "{folder}"', *overrides)
+            return load(overrides=overrides).chosen_store()
+
+        self.assertEqual(store(), "database")
+        self.assertEqual(store('accounts.store = "cert"'), "cert")
+        self.assertEqual(store('accounts.cert_file = "/nowhere/cert.txt"'), "cert")
+        (folder / "cert.txt").write_bytes(b"")
+        self.assertEqual(store(), "cert")
+        self.assertEqual(store('accounts.store = "database"'), "database")
+        database = 'accounts.database = "postgresql://rum@localhost/rum"'
+        self.assertEqual(store(database), "database")
+        named = 'accounts.cert_file = "/nowhere/cert.txt"'
+        self.assertEqual(store(database, named), "cert")
+
+    def test_a_password_in_a_url_is_not_shown(self) -> None:
+        """Neither in a message about a mistake nor when the settings are printed."""
+        url = "postgresql+asyncpg://rum:secret@localhost/rum"
+        config = load(overrides=[f'accounts.database = "{url}"'])
+        self.assertEqual(config.accounts.database, url)
+        self.assertNotIn("secret", repr(config))
+        (mistake,) = self.mistakes(
+            overrides=['accounts.database = "mysql://rum:secret@localhost/rum"']
+        )
+        self.assertNotIn("secret", mistake)
+        self.assertIn("accounts.database = (not shown): due", mistake)
+
     def test_only_encrypted_listeners_need_tls(self) -> None:
         """The default does not."""
         self.assertFalse(load().pergola.needs_tls)
@@ -212,7 +244,10 @@ class FileTests(SourcesTestCase):
                     "due a whole number from 1 to 100000"
                 ),
                 f"{path}: status.interval = true: due a number from 0.1 to 86400",
-                'RUM_WEATHER__SOURCE: weather.source = "web": due "file" or "none"',
+                (
+                    'RUM_WEATHER__SOURCE: weather.source = "web": '
+                    'due "file" or "http" or "none"'
+                ),
                 "--set: pergola.max_line = 100: due a whole number from 512 to 65536",
             ],
         )

@@ -99,6 +99,7 @@ class Receiver:
         bound: bytes that may wait.
     """
 
+    address = "127.0.0.1"
     peer = "127.0.0.1"
 
     def __init__(

@@ -15,6 +15,8 @@ class Guest:
     def __init__(self) -> None:
         self.transport = StringTransport()
         self.checks: list[float] = []
+        self.waiting_in = 30
+        self.waiting_out = 0
 
     @property
     def is_aborted(self) -> bool:
@@ -144,3 +146,18 @@ class ConnectionsTests(SynchronousTestCase):
         self.admit(*self.guests[:2])
         self.connections.dismiss(self.guests[0])
         self.assertEqual(repr(self.connections), "<Connections: 1 open, 1 closing>")
+
+    def test_memory(self) -> None:
+        """Connections on their way out count, and so does what waits for anybody."""
+        staying, leaving = Guest(), Guest()
+        self.admit(staying, leaving)
+        idle = self.connections.measure()
+        self.connections.dismiss(leaving)
+        self.assertEqual(self.connections.measure(), idle)
+        self.assertEqual(idle.count, 2)
+        staying.waiting_in = 5030
+        self.assertEqual(self.connections.measure().bytes, idle.bytes + 5000)
+        self.assertEqual(self.connections.measure_outboxes().count, 0)
+        leaving.waiting_out = 700
+        waiting = self.connections.measure_outboxes()
+        self.assertEqual((waiting.count, waiting.bytes), (1, 700))

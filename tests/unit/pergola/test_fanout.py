@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.fanout import PATIENCE, SHORTEST, Fanout
+from rum_twisted.pergola.fanout import NEWS_LEISURE, PATIENCE, SHORTEST, Fanout
 from rum_twisted.terms.identity import ClientKind
 from rum_twisted.terms.units import NauticalMiles, Seconds
 from rum_twisted.world.client import Client
@@ -110,7 +110,7 @@ class FanoutTestCase(SynchronousTestCase):
     def turn(self) -> None:
         """Let the input be handled, and time pass until the turn is over."""
         self.fanout.settle()
-        self.clock.advance(LONGEST)
+        self.clock.advance(LONGEST * NEWS_LEISURE)
 
 
 class ReportTests(FanoutTestCase):
@@ -595,13 +595,13 @@ class TurnTests(FanoutTestCase):
         stranger = self.join("QFA1", 80.0, cost=0.010)
         self.clock.advance(1.0)
         self.announce(1)
-        self.fanout.settle()  # takes 10 ms, so the next for all is 30 ms away
+        self.fanout.settle()  # takes 10 ms, so the next for all is a while away
         self.assertEqual(len(self.taken(receiver)), 1)
         self.announce(2)
         count = self.hear_of(sender, receiver, after=SHORTEST * 1.01)
         self.assertEqual(count, 2)  # in order: the news came before the report
         self.assertEqual(len(self.taken(stranger)), 1)
-        self.clock.advance(0.010 * PATIENCE)
+        self.clock.advance(0.010 * PATIENCE * NEWS_LEISURE)
         self.assertEqual(len(self.taken(stranger)), 1)
 
     def test_reports_come_between_the_news_of_many(self) -> None:
@@ -626,13 +626,13 @@ class TurnTests(FanoutTestCase):
         self.join("QFA1", 80.0, cost=0.010)
         self.clock.advance(1.0)
         self.announce(1)
-        self.fanout.settle()  # takes 10 ms, so the next news are 30 ms away
+        self.fanout.settle()  # takes 10 ms, so the next news are a while away
         self.taken(receiver)
         due = [self.announce(2), self.report(sender)]
         self.fanout.settle()
         self.clock.advance(SHORTEST * 1.01)
         self.assertEqual(self.taken(receiver), due)
-        self.clock.advance(0.010 * PATIENCE)
+        self.clock.advance(0.010 * PATIENCE * NEWS_LEISURE)
         self.assertEqual(self.taken(receiver), [])
 
     def test_no_turn_without_lines(self) -> None:
@@ -798,7 +798,7 @@ class FanoutMachine(RuleBasedStateMachine):
     def end_turn(self) -> None:
         """Let a turn be over; what cannot wait for it was written before."""
         self.fanout.settle()
-        self.clock.advance(LONGEST)
+        self.clock.advance(LONGEST * NEWS_LEISURE)
         for client in self.receivers:
             self.check_all_read(client)
         assert not self.clock.getDelayedCalls()

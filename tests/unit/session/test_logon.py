@@ -5,12 +5,22 @@ The checks themselves, and what is answered, stand in ``tests/conversations``.
 
 from random import Random
 
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
+from zope.interface import implementer
 
 from rum_twisted.accounts.memory import MemoryAccounts
+from rum_twisted.session.interfaces import (
+    Account,
+    AccountsUnavailable,
+    IAccounts,
+    InvalidCredentials,
+    TooManyFailures,
+)
 from rum_twisted.session.phases import Phase
+from rum_twisted.terms.identity import Rating
 from tests.support.builders import ACCOUNTS, GREETING
 from tests.support.later import LaterAccounts
 from tests.support.segments import BYTEWISE
@@ -291,3 +301,82 @@ class FullServerTests(SynchronousTestCase):
         self.assertEqual(pilot.read(), [])
         pilot.say("#DPKLM1")
         self.assertFalse(server.connect().is_closed)
+
+
+class NoticeTests(SynchronousTestCase):
+    """Why a logon is refused, in words for the person who reads them."""
+
+    def refused(self, accounts: IAccounts, line: str = LOGON) -> list[str]:
+        """Return what a client reads whose logon is refused."""
+        terminal = MemoryServer(accounts=accounts).connect()
+        terminal.say(line)
+        self.assertTrue(terminal.is_closed)
+        return terminal.read()
+
+    def test_a_suspended_member_reads_why(self) -> None:
+        """The text comes before the error, and to the callsign that he asked for."""
+        accounts = MemoryAccounts(
+            {"1000001": ("pw01", Rating.SUSPENDED)},
+            notices={"1000001": "suspended until 2026-12-01: abuse on frequency"},
+        )
+        self.assertEqual(
+            self.refused(accounts),
+            [
+                "#TMserver:KLM1:suspended until 2026-12-01: abuse on frequency",
+                "$ERserver:unknown:013::CID/PID was suspended",
+            ],
+        )
+
+    def test_a_wrong_password_says_nothing_of_a_suspension(self) -> None:
+        """Why somebody is suspended is told to nobody but him."""
+        accounts = MemoryAccounts(
+            {"1000001": ("pw01", Rating.SUSPENDED)}, notices={"1000001": "secret"}
+        )
+        self.assertEqual(self.refused(accounts, BAD_LOGON), [BAD_PASSWORD])
+
+    def test_a_rating_of_0_is_refused_without_a_notice(self) -> None:
+        """Who asks for nothing gets nothing, and there is no more to say."""
+        accounts = MemoryAccounts(ACCOUNTS)
+        line = LOGON.replace(":1:9:", ":0:9:")
+        self.assertEqual(
+            self.refused(accounts, line),
+            ["$ERserver:unknown:013::CID/PID was suspended"],
+        )
+
+    def test_a_store_may_give_its_reason(self) -> None:
+        """Too many wrong passwords, or a database that is away: number and text."""
+        for error, number in (
+            (TooManyFailures("1000001", "wait 34 s"), "006:1000001"),
+            (AccountsUnavailable("", "wait 34 s"), "012:"),
+        ):
+            accounts = LaterAccounts(MemoryAccounts(ACCOUNTS))
+            server = MemoryServer(accounts=accounts)
+            terminal = server.connect()
+            terminal.say(LOGON)
+            accounts.fail(error)
+            server.turn()
+            notice, refusal = terminal.read()
+            self.assertEqual(notice, "#TMserver:KLM1:wait 34 s")
+            self.assertTrue(refusal.startswith(f"$ERserver:unknown:{number}:"), refusal)
+            self.assertTrue(terminal.is_closed)
+
+    def test_the_address_goes_with_the_question(self) -> None:
+        """Who counts wrong passwords has to know where they come from."""
+        accounts = AddressAccounts()
+        self.refused(accounts)
+        self.assertEqual(accounts.addresses, ["192.168.1.1"])
+
+
+@implementer(IAccounts)
+class AddressAccounts:
+    """A store without accounts that remembers who asked."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
+        """Refuse, and note the address."""
+        self.addresses.append(address)
+        return fail(InvalidCredentials(cid))

@@ -11,7 +11,13 @@ from rum_twisted.session.errors import (
     ServerFull,
 )
 from rum_twisted.session.interfaces import InvalidCredentials
-from rum_twisted.session.replies import TIMEOUT_WARNING, error_line, text_line
+from rum_twisted.session.replies import (
+    NOTICE_LENGTH,
+    TIMEOUT_WARNING,
+    error_line,
+    notice_line,
+    text_line,
+)
 from rum_twisted.terms.errors import ErrorCode, RumError
 from rum_twisted.terms.identity import InvalidCallsign
 from rum_twisted.wire.errors import TooFewFields
@@ -65,6 +71,23 @@ class TextLineTests(SynchronousTestCase):
         """Some clients wait for a text from ``server``."""
         self.assertEqual(text_line("KLM1", "a: b"), b"#TMserver:KLM1:a: b\r\n")
         self.assertEqual(text_line("KLM1", ""), b"#TMserver:KLM1:\r\n")
+
+    def test_a_notice_is_one_line_of_utf_8(self) -> None:
+        """What staff wrote as a reason cannot end the line or forge another one."""
+        self.assertEqual(
+            notice_line("KLM1", "one\r\n$ER: 联飞\u2028\x1b[2J"),
+            "#TMserver:KLM1:one $ER: 联飞 [2J\r\n".encode(),
+        )
+
+    def test_a_long_notice_is_cut_between_letters(self) -> None:
+        """At the bound it is whole; past it no half letter is left."""
+        frame = len(notice_line("KLM1", ""))
+        whole = "é" * (NOTICE_LENGTH // 2)
+        self.assertEqual(len(notice_line("KLM1", whole)), frame + NOTICE_LENGTH)
+        self.assertEqual(notice_line("KLM1", whole + "é"), notice_line("KLM1", whole))
+        cut = notice_line("KLM1", "x" + whole)
+        self.assertEqual(len(cut), frame + NOTICE_LENGTH - 1)
+        cut.decode()
 
     def test_silence_is_told_of_literally(self) -> None:
         """The warning is no packet but a remark."""

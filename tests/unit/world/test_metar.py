@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.terms.units import Feet, Knots
-from rum_twisted.world.metar import decode
+from rum_twisted.world.metar import Group, decode, groups_of, with_temperature
 from rum_twisted.world.weather import (
+    Celsius,
     CloudLayer,
     TrueDegrees,
     Weather,
@@ -154,6 +155,32 @@ class DecodeTests(SynchronousTestCase):
         )
         standard = decode("EHAM 101225Z Q////")
         self.assertEqual(decode(report), standard)
+
+
+class GroupsTests(SynchronousTestCase):
+    """Which kinds of group are found."""
+
+    def test_groups_that_are_told(self) -> None:
+        """Every kind of group is known by its word, and only where it is readable."""
+        self.assertEqual(groups_of(SCHIPHOL), frozenset(Group))
+        for word, group in (
+            ("24012G22KT", Group.WIND),
+            ("9999", Group.VISIBILITY),
+            ("12/08", Group.TEMPERATURE),
+            ("Q1013", Group.PRESSURE),
+        ):
+            report = SCHIPHOL.replace(word, "X")
+            self.assertEqual(groups_of(report), frozenset(Group) - {group}, word)
+        clear = SCHIPHOL.replace("FEW018 BKN030", "NSC")
+        self.assertEqual(groups_of(clear), frozenset(Group) - {Group.SKY})
+        self.assertEqual(groups_of(""), frozenset())
+
+    def test_temperature_brings_its_ice(self) -> None:
+        """A temperature that is put in later is as good as one of the report."""
+        for word, degrees in (("12/08", 12), ("M05/M06", -5), ("M20/M22", -20)):
+            without = decode(SCHIPHOL.replace("12/08", "X"))
+            whole = decode(SCHIPHOL.replace("12/08", word))
+            self.assertEqual(with_temperature(without, Celsius(degrees)), whole, word)
 
 
 class WindTests(SynchronousTestCase):

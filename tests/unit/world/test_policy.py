@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.terms.errors import ErrorCode
 from rum_twisted.terms.identity import Rating
+from rum_twisted.terms.permissions import Permission
 from rum_twisted.world.policy import (
     AccountSuspended,
     RatingTooHigh,
@@ -83,5 +84,12 @@ class MayKillTests(SynchronousTestCase):
 
     def test_supervisors_and_administrators_may(self) -> None:
         """Nobody below them may, instructors included."""
-        killers = [rating for rating in Rating if may_kill(rating)]
+        killers = [rating for rating in Rating if may_kill(rating, frozenset())]
         self.assertEqual(killers, [Rating.SUPERVISOR, Rating.ADMINISTRATOR])
+
+    def test_the_permission_lets_anybody(self) -> None:
+        """With the permission to kick every rating may; with the others none more."""
+        for rating in Rating:
+            self.assertTrue(may_kill(rating, frozenset({Permission.KICK})))
+        others = frozenset(Permission) - {Permission.KICK}
+        self.assertFalse(may_kill(Rating.INSTRUCTOR3, others))

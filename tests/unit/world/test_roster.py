@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.terms.errors import ErrorCode
 from rum_twisted.terms.identity import ClientKind, Rating
+from rum_twisted.terms.permissions import Permission
 from rum_twisted.world.client import Client
 from rum_twisted.world.roster import CallsignInUse, NoSuchCallsign, Roster
 from tests.support.builders import make_client, make_controller, make_pilot
@@ -102,6 +103,22 @@ class RosterTests(SynchronousTestCase):
         for client in (*staff, make_controller(rating=Rating.INSTRUCTOR3)):
             roster.add(client)
         self.assertEqual(list(roster.supervisors), staff)
+
+    def test_staff_is_who_is_told(self) -> None:
+        """Supervisors, and whoever has the permission; another one is not enough."""
+        roster = Roster()
+        told = [
+            make_client("KLM1", rating=Rating.SUPERVISOR),
+            make_client("KLM2", permissions=frozenset({Permission.NOTICES})),
+        ]
+        kicker = make_client("KLM3", permissions=frozenset({Permission.KICK}))
+        for client in (*told, kicker, make_pilot("KLM4")):
+            roster.add(client)
+        self.assertEqual(list(roster.staff), told)
+        self.assertEqual(list(roster.supervisors), told[:1])
+        for client in (*told, kicker):
+            roster.remove(client)
+        self.assertEqual(list(roster.staff), [])
 
     def test_missing_callsign_is_given_back_as_typed(self) -> None:
         """Error 007 tells which name it was."""

@@ -1,5 +1,6 @@
 """Winds and temperatures that nobody measured."""
 
+from itertools import pairwise
 from math import inf, nan
 
 from hypothesis import given, settings
@@ -174,6 +175,49 @@ class WithUpperAirTests(SynchronousTestCase):
         self.assertIn(high.speed, range(121))
         self.assertIn(middle.speed, range(high.speed // 2, high.speed + 1))
         self.assertEqual(low.speed, 6)
+
+
+class EveryLatitudeTests(SynchronousTestCase):
+    """From pole to pole, a degree at a time, in every month."""
+
+    def test_every_layer_is_there(self) -> None:
+        """Winds lie on each other without a gap, and it grows colder with height."""
+        for latitude in range(-90, 91):
+            for month in range(1, 13):
+                weather = with_upper_air(REPORTED, at(latitude, 5), air(month=month))
+                surface, low, middle, high = weather.winds
+                self.assertEqual(surface, SURFACE)
+                self.assertEqual(surface.ceiling, low.floor)
+                self.assertEqual(low.ceiling, middle.floor)
+                self.assertLess(middle.ceiling, high.ceiling)
+                self.assertLessEqual(middle.speed, high.speed)
+                degrees = [it.temperature for it in weather.temperatures]
+                self.assertEqual(sorted(degrees, reverse=True), degrees)
+                self.assertEqual(weather.clouds, REPORTED.clouds)
+
+    def test_wind_grows_towards_both_poles(self) -> None:
+        """Nowhere it jumps: by one degree of latitude it changes 3 knots at most."""
+        for month in range(1, 13):
+            speeds = [
+                with_upper_air(REPORTED, at(latitude), air(month=month)).winds[3].speed
+                for latitude in range(-90, 91)
+            ]
+            south, north = speeds[90::-1], speeds[90:]
+            for half in (south, north):
+                self.assertEqual(half[0], 0)
+                self.assertEqual(sorted(half), half)
+                for here, there in pairwise(half):
+                    self.assertLessEqual(there - here, 3)
+
+    def test_hemispheres_mirror_each_other(self) -> None:
+        """Half a year later the south has the winds that the north has now."""
+        for latitude in range(91):
+            for month in range(1, 13):
+                north = with_upper_air(REPORTED, at(latitude, 40), air(month=month))
+                later = air(month=(month + 5) % 12 + 1)
+                south = with_upper_air(REPORTED, at(-latitude, -40), later)
+                if latitude:
+                    self.assertEqual(north, south, (latitude, month))
 
 
 class UpperAirTests(SynchronousTestCase):

@@ -1,0 +1,188 @@
+"""What it costs to look at a server: always, and when all its objects are counted.
+
+    python -m bench.observe [--clients 200] [--seconds 80]
+
+Two servers run side by side under the same load: one as it is, one without the room
+`admin`, which is not even imported there. Everybody flies in one area and reports every
+five seconds, so each hears all others. CPU is what the kernel has counted for each
+process; memory is RSS at the end. There is no setting for the second server: it is of
+the bench's making.
+
+Before that, 500,000 objects are counted, and the longest step is told, in CPU time:
+nobody is served meanwhile.
+"""
+
+import argparse
+import gc
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench import machine
+from bench.crowd import Crowd, Member
+from bench.processes import Memory, Running, memory_of
+from bench.servers import Server, rum
+from bench.workshop import OUT
+from rum_twisted.admin.census import Census
+
+__all__ = ["main"]
+
+_INTERVAL: Final = 5.0  # seconds between two reports of a client
+_WARM_UP: Final = 10.0  # seconds; the first sample is taken and paid for before
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_OBJECTS: Final = 480_000  # and those of Python itself
+_MS: Final = 1000
+_PERCENT: Final = 100.0
+
+# In place of the module that puts the room together, one that builds nothing of it.
+_WITHOUT: Final = """
+import sys, types
+from twisted.application.service import Service
+class Admin(Service):
+    name = "admin"
+    commands = {}
+    def __init__(self): self.roots = {}
+    def watch(self, *parts): pass
+stub = types.ModuleType("rum_twisted.assembly.admin")
+stub.Admin, stub.build_admin = Admin, lambda *_, **__: Admin()
+sys.modules[stub.__name__] = stub
+from twisted.scripts.twistd import run
+run()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one server has needed."""
+
+    cpu: float  # percent of a core
+    memory: Memory
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure both and print it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.observe")
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=80.0)
+    options = parser.parse_args(arguments)
+    print(machine.look(), "\n")
+    _census()
+    kinds = {"as it is": rum('pergola.http="tcp:0:interface=127.0.0.1"')}
+    kinds["without"] = _without(rum())
+    found = _measure(kinds, options.clients, options.seconds)
+    print(f"{options.clients} clients in one area, {options.seconds:g} s")
+    print(f"{'':<12}{'CPU %':>8}{'RSS kB':>9}{'private':>9}")
+    for name, one in found.items():
+        memory = one.memory
+        print(f"{name:<12}{one.cpu:>8.2f}{memory.resident:>9}{memory.private:>9}")
+    ours, bare = found["as it is"], found["without"]
+    print(
+        f"{'difference':<12}{ours.cpu - bare.cpu:>8.2f}"
+        f"{ours.memory.resident - bare.memory.resident:>9}"
+        f"{ours.memory.private - bare.memory.private:>9}"
+    )
+
+
+class _Thing:
+    """Stands for whatever leaks."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.name = f"thing {number}"
+
+
+def _census() -> None:
+    kept = [_Thing(number) for number in range(_OBJECTS)]
+    gc.collect()
+    for leaves in (False, True):
+        census = Census(leaves=leaves)
+        longest = 0.0
+        begun = before = time.thread_time()
+        for _ in census.steps():
+            now = time.thread_time()
+            longest = max(longest, now - before)
+            before = now
+        whole = time.thread_time() - begun
+        name = "with texts" if leaves else "containers"
+        print(
+            f"census of {census.tally().objects:,} objects, {name}: "
+            f"{whole * _MS:.0f} ms, longest step {longest * _MS:.1f} ms"
+        )
+    del kept
+    print()
+
+
+def _without(server: Server) -> Server:
+    """Return the same server, without what is measured."""
+
+    def prepare(folder: Path, port: int) -> Sequence[str]:
+        python, option, _, *rest = server.prepare(folder, port)
+        return (python, option, _WITHOUT, *rest)
+
+    return Server("without", prepare, server.environ)
+
+
+def _measure(
+    kinds: dict[str, Server], clients: int, seconds: float
+) -> dict[str, Found]:
+    with ExitStack() as stack:
+        running = {
+            name: stack.enter_context(
+                server.serve(OUT / "run" / f"observe-{name.replace(' ', '-')}")
+            )
+            for name, server in kinds.items()
+        }
+        crowds = [
+            stack.enter_context(Crowd(server.port, clients))
+            for server in running.values()
+        ]
+        for crowd in crowds:
+            crowd.log_on()
+        _fly(crowds, _WARM_UP)
+        before = {name: _cpu_of(server) for name, server in running.items()}
+        begun = time.monotonic()
+        _fly(crowds, seconds)
+        took = time.monotonic() - begun
+        return {
+            name: Found(
+                (_cpu_of(server) - before[name]) / took * _PERCENT,
+                memory_of(server.pid),
+            )
+            for name, server in running.items()
+        }
+
+
+def _fly(crowds: Sequence[Crowd], seconds: float) -> None:
+    """Have all report in turn, the same to each server at the same time."""
+    members = len(crowds[0].members)
+    begun = time.monotonic()
+    number = 0
+    while (now := time.monotonic() - begun) < seconds:
+        while number * _INTERVAL / members <= now:
+            for crowd in crowds:
+                one = crowd.members[number % members]
+                one.say(_report(number % members, one))
+            number += 1
+        for crowd in crowds:
+            crowd.listen(_INTERVAL / members / len(crowds))
+
+
+def _report(number: int, one: Member) -> str:
+    """Return a position report; all are within a few miles."""
+    place = f"{48.0 + number % 20 / 100:.5f}:{2.0 + number % 30 / 100:.5f}"
+    return f"@N:{one.callsign}:2000:1:{place}:20000:250:4195848:12"
+
+
+def _cpu_of(server: Running) -> float:
+    """Return the CPU seconds of a process so far, all its threads counted."""
+    text = Path(f"/proc/{server.pid}/stat").read_text("ascii", "replace")
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+if __name__ == "__main__":
+    main()

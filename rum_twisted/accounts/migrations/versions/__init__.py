@@ -1,0 +1,1 @@
+"""The steps, one a file, each named after its number and what it brings."""

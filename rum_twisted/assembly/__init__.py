@@ -1,0 +1,26 @@
+"""The settings become a tree of services; the only room that joins the others.
+
+::
+
+    rum               RumService, a MultiService: the operator's first words
+    ├── admin         looks at all others
+    ├── accounts      who may log on
+    ├── …             what a database of accounts needs besides
+    ├── weather       METARs
+    ├── whazzup       the status file, if it is wanted
+    ├── control       rumctl's way in, if it is wanted
+    └── pergola       the FSD front
+
+Each is found with ``getServiceNamed``. They start in this order: nobody is let in
+before the accounts are there. They stop one after the other in the opposite one, each
+when the one before has ended: the status file is written for the last time when
+everybody has left, and who left is in the logbook before that is closed.
+
+What a configuration does not use is not imported: modules that load a large library
+are imported by the function that needs them.
+"""
+
+from rum_twisted.assembly.root import RumService
+from rum_twisted.assembly.services import build_services
+
+__all__ = ["RumService", "build_services"]

@@ -1,0 +1,62 @@
+"""Which libraries the settings call for, and whether they are installed.
+
+What not everybody uses is an extra: ``pip install 'rum-twisted[database]'``. A server
+that needs one which is not there says so before it starts, without a traceback.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from typing import Final
+
+from rum_twisted.config.settings import Config
+from rum_twisted.config.sources import Mistake
+
+__all__ = ["missing_extras"]
+
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "database": ("sqlalchemy", "aiosqlite", "alembic", "argon2", "bcrypt"),
+    "postgresql": ("asyncpg",),
+    "weather": ("treq", "metar", "airportsdata"),
+    "tls": ("OpenSSL", "service_identity"),
+}
+"""The modules of each extra; setup.cfg names the packages that bring them."""
+
+
+def missing_extras(
+    config: Config, is_installed: Callable[[str], bool] | None = None
+) -> Iterator[Mistake]:
+    """Yield a line for each setting whose libraries are missing.
+
+    Args:
+        config: the settings.
+        is_installed: tells whether a module is there; by default Python is asked.
+    """
+    if is_installed is None:
+        is_installed = _is_installed
+    for extra, key, text in _needed(config):
+        missing = [module for module in EXTRAS[extra] if not is_installed(module)]
+        if missing:
+            yield Mistake(
+                key,
+                f"{text} needs {', '.join(missing)}: install 'rum-twisted[{extra}]'",
+            )
+
+
+def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Yield the extras that are needed, the settings that say so, and why."""
+    if config.chosen_store() == "database":
+        text = 'the database (accounts.store = "cert" does without)'
+        yield "database", "accounts.store", text
+        if config.accounts.database.startswith("postgres"):
+            yield "postgresql", "accounts.database", "PostgreSQL"
+    if config.weather.source == "http":
+        yield "weather", "weather.source", "weather over HTTP"
+    if config.weather.needs_tls:
+        yield "tls", "weather.sources", "a source over TLS"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it has been loaded in a way that left no spec
+        return True

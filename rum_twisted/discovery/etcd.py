@@ -1,0 +1,156 @@
+"""Instances in etcd: one lease to be listed, one watch to know the others."""
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from typing_extensions import override
+from zope.interface import implementer
+
+from rum_twisted.discovery.codec import decode
+from rum_twisted.discovery.interfaces import (
+    IEtcd,
+    IRegistry,
+    RegistryHealth,
+    RegistryState,
+)
+from rum_twisted.discovery.keys import services_prefix
+from rum_twisted.discovery.registration import Registration
+from rum_twisted.discovery.watch import Follower
+from rum_twisted.terms.instance import Instance
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["EtcdRegistry"]
+
+_LISTING: Final = "listing"
+_READING: Final = "reading"
+_PATIENCE: Final = 2
+"""Lives of a lease for which nobody is taken off the list after an outage.
+
+Within one, everybody has noticed that his lease is gone, and has registered again;
+the other is for those who had not noticed the outage yet.
+"""
+
+
+@implementer(IRegistry)
+class EtcdRegistry:
+    """The instances of a whole network.
+
+    A process that registers nothing takes no lease; one that never asks who is there
+    opens no watch.
+
+    Args:
+        etcd: where they are; nobody else may use it.
+        clock: for renewals, trials and checks.
+        random: spreads them.
+        base_path: what all keys begin with, e.g. ``/rum``.
+        ttl: how long entries outlive their process, whole seconds.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        etcd: IEtcd,
+        clock: IReactorTime,
+        random: Random,
+        *,
+        base_path: str,
+        ttl: Seconds,
+    ) -> None:
+        self._etcd = etcd
+        self._base_path = base_path
+        self._changed: Callable[[tuple[Instance, ...]], None] = lambda _: None
+        self._troubles: dict[str, str] = {}  # of listing ourselves, of reading
+        self._registration = Registration(
+            etcd,
+            clock,
+            random,
+            base_path=base_path,
+            ttl=ttl,
+            troubled=self._note_lease_trouble,
+            fine=partial(self._forget, _LISTING),
+        )
+        self._follower = Follower(
+            etcd,
+            clock,
+            random,
+            prefix=services_prefix(base_path),
+            decode=partial(decode, base_path),
+            changed=self._tell,
+            patience=Seconds(_PATIENCE * ttl),
+            asks=lambda: not self._registration.leases or _LISTING in self._troubles,
+            troubled=partial(self._note, _READING),
+            fine=partial(self._forget, _READING),
+        )
+
+    @override
+    def __repr__(self) -> str:
+        return f"<EtcdRegistry {self._etcd!r}: {self._follower!r}>"
+
+    def start(self, changed: Callable[[tuple[Instance, ...]], None]) -> None:
+        """Open it; see `IRegistry`."""
+        self._changed = changed
+        self._etcd.start()
+        self._registration.start()
+
+    def stop(self) -> Deferred[None]:
+        """Take our instances away and close; see `IRegistry`."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._registration.stop()
+        await self._follower.stop()
+        await self._etcd.stop()
+        self._changed = lambda _: None
+        self._troubles.clear()
+
+    def follow(self) -> None:
+        """Begin to watch; see `IRegistry`."""
+        self._follower.start()
+
+    def register(self, instance: Instance) -> None:
+        """List an instance, or change it; see `IRegistry`."""
+        self._registration.register(instance)
+
+    def deregister(self) -> Deferred[None]:
+        """Take our instances away; see `IRegistry`."""
+        return self._registration.deregister()
+
+    def health(self) -> RegistryHealth:
+        """Tell how things stand; see `IRegistry`."""
+        return RegistryHealth(
+            state=self._follower.state,
+            is_registered=self._registration.is_registered,
+            watches=self._follower.watches,
+            leases=self._registration.leases,
+            registrations=self._registration.registrations,
+            writes=self._registration.writes,
+            trouble="; ".join(dict.fromkeys(self._troubles.values())),
+        )
+
+    def _tell(self, instances: tuple[Instance, ...]) -> None:
+        self._changed(instances)
+
+    def _note_lease_trouble(self, error: Exception) -> None:
+        # Etcd is away or stands still: when it is back, many may have been lost.
+        if self._follower.state is RegistryState.LIVE:
+            self._follower.be_patient()
+        self._note(_LISTING, error)
+
+    def _note(self, work: str, error: Exception) -> None:
+        """Tell the operator once, however often it is tried again."""
+        is_new = not self._troubles
+        trouble = str(error) or type(error).__name__
+        self._troubles[work] = trouble
+        if is_new:
+            self.log.warn("etcd: {trouble}; trying again", trouble=trouble)
+
+    def _forget(self, work: str) -> None:
+        """Tell the operator when all is well again."""
+        if self._troubles.pop(work, None) is not None and not self._troubles:
+            self.log.info("etcd: all is well again")

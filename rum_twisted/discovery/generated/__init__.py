@@ -1,0 +1,1 @@
+"""Messages of etcd's API, made by ``make generate`` from ``proto/etcd``."""

@@ -1,0 +1,55 @@
+"""Where things lie in etcd: ``/rum/services/passport/NAME``.
+
+Source: docs/discovery.md, "What lies in etcd".
+"""
+
+import re
+from random import Random
+from typing import Final
+
+from rum_twisted.terms.instance import Instance
+
+__all__ = ["instance_key", "service_and_name", "services_prefix", "unique_name"]
+
+_SERVICES: Final = "services"
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9.-]+")
+_HOST_LENGTH: Final = 40  # of a host's name, in that of an instance
+_CHANCE_BITS: Final = 48
+_PARTS: Final = 2  # service and name, behind the prefix
+
+
+def services_prefix(base_path: str) -> str:
+    """Return what the keys of all instances begin with.
+
+    Args:
+        base_path: the setting ``discovery.base_path``, e.g. ``/rum``.
+    """
+    return f"{base_path.rstrip('/')}/{_SERVICES}/"
+
+
+def instance_key(base_path: str, instance: Instance) -> str:
+    """Return the key of one instance."""
+    return f"{services_prefix(base_path)}{instance.service}/{instance.name}"
+
+
+def service_and_name(base_path: str, key: str) -> tuple[str, str] | None:
+    """Return whose key this is; ``None``: nobody's."""
+    prefix = services_prefix(base_path)
+    parts = key.removeprefix(prefix).split("/")
+    if not key.startswith(prefix) or len(parts) != _PARTS:
+        return None
+    return parts[0], parts[1]
+
+
+def unique_name(host: str, random: Random) -> str:
+    """Return a name that no other process has, nor had before.
+
+    A process that is started again is another one: its entry must not be mixed up
+    with that of the one that has ended.
+
+    Args:
+        host: so that people see where it runs.
+        random: the system's, since each process needs another chance.
+    """
+    place = _UNFIT.sub("-", host).strip(".-")[:_HOST_LENGTH]
+    return f"{place or 'rum'}-{random.getrandbits(_CHANCE_BITS):012x}"

@@ -1,0 +1,198 @@
+"""The gRPC endpoint of this process, where others call the roles it plays.
+
+Besides those, every endpoint has gRPC's own health service and reflection, so that
+the usual tools (``grpcurl``, ``grpc_health_probe``) work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from typing_extensions import override
+
+from rum_twisted.rpc.bridge import deferred
+from rum_twisted.rpc.channels import Limits
+from rum_twisted.rpc.servicing import IServicer, handlers_of
+from rum_twisted.rpc.tls import TlsFiles, server_credentials
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["CannotServe", "RpcServer", "ServerSettings"]
+
+_LIMITS: Final = Limits()
+_LONGEST_CALL: Final = Seconds(60.0)  # a logon may wait for its database for 45
+_DRAIN: Final = Seconds(5.0)
+_HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+
+
+class CannotServe(Exception):
+    """The endpoint cannot be opened; its text says which and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where and how this process is called.
+
+    Raises:
+        CannotServe: it would be open to others without protection.
+    """
+
+    listen: str = "127.0.0.1:0"  # host:port; IPv6 in brackets; port 0: any
+    tls: TlsFiles | None = None
+    allow_plaintext: bool = False  # beyond this machine, without TLS
+    limits: Limits = _LIMITS
+    longest_call: Seconds = _LONGEST_CALL
+    most_calls: int = 1000  # at the same time; others read RESOURCE_EXHAUSTED
+    drain: Seconds = _DRAIN  # for calls under way when we stop
+
+    def __post_init__(self) -> None:
+        """Refuse to be open to everybody."""
+        if self.tls is None and not self.allow_plaintext and not self._is_local:
+            raise CannotServe(
+                f"services.listen {self.listen!r}: due is an address of this machine "
+                "alone (127.0.0.1, [::1]), or TLS (services.tls_cert and tls_key), "
+                "or services.allow_plaintext = true"
+            )
+
+    @property
+    def _is_local(self) -> bool:
+        host = self.listen.rpartition(":")[0].strip("[]")
+        if host == "localhost":
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+class RpcServer(Service):
+    """Answers the calls of other processes.
+
+    Args:
+        settings: where and how.
+        servicers: who answers.
+        clock: the reactor.
+    """
+
+    log = Logger()
+    name = "server"
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        servicers: Sequence[IServicer],
+        clock: IReactorTime,
+    ) -> None:
+        self._settings = settings
+        self._servicers = tuple(servicers)
+        self._clock = clock
+        self._server: grpc.aio.Server | None = None
+        self._health = health.HealthServicer()
+        self._starting: Deferred[None] = succeed(None)
+        self.address = ""  # host:port, with the port that was opened
+
+    @override
+    def __repr__(self) -> str:
+        names = ", ".join(servicer.name for servicer in self._servicers)
+        return f"<RpcServer {self.address or 'closed'}: {names}>"
+
+    @override
+    def startService(self) -> None:
+        """Open the endpoint.
+
+        Raises:
+            CannotServe: it is taken, or no address.
+            TlsError: a certificate cannot be used.
+        """
+        if self.running:
+            return
+        server = self._make()
+        self.address = self._open(server)
+        super().startService()
+        self._server = server
+        self._starting = deferred(self._start(server))
+        self._starting.addErrback(
+            lambda failure: self.log.failure("gRPC endpoint not opened", failure)
+        )
+        self.log.info("gRPC endpoint {address} is open", address=self.address)
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Take no more calls; the Deferred fires when those under way have ended."""
+        super().stopService()
+        server, self._server = self._server, None
+        self.address = ""
+        if server is None:
+            return succeed(None)
+        return self._starting.addCallback(lambda _: deferred(self._drain(server)))
+
+    async def _start(self, server: grpc.aio.Server) -> None:
+        await server.start()
+        for name in ("", *(servicer.name for servicer in self._servicers)):
+            await self._health.set(name, _SERVING)
+
+    async def _drain(self, server: grpc.aio.Server) -> None:
+        await self._health.enter_graceful_shutdown()
+        await server.stop(self._settings.drain)
+
+    def _make(self) -> grpc.aio.Server:
+        settings = self._settings
+        server = grpc.aio.server(
+            options=_options(settings.limits),
+            maximum_concurrent_rpcs=settings.most_calls,
+        )
+        for servicer in self._servicers:
+            handlers = handlers_of(servicer, self._clock, settings.longest_call)
+            server.add_generic_rpc_handlers((handlers,))
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = [servicer.name for servicer in self._servicers]
+        reflection.enable_server_reflection(
+            (*names, _HEALTH, reflection.SERVICE_NAME), server
+        )
+        return server
+
+    def _open(self, server: grpc.aio.Server) -> str:
+        listen = self._settings.listen
+        tls = self._settings.tls
+        try:
+            if tls is None:
+                port = server.add_insecure_port(listen)
+            else:
+                port = server.add_secure_port(listen, server_credentials(tls))
+        except RuntimeError as error:
+            # gRPC's own text tells of variables of its environment only.
+            raise CannotServe(
+                f"services.listen {listen!r}: cannot be opened: the port is taken, or "
+                "the address is not this machine's"
+            ) from error
+        return f"{listen.rpartition(':')[0]}:{port}"
+
+
+def _options(limits: Limits) -> list[tuple[str, Any]]:
+    """Return gRPC's options of a server.
+
+    Source: gRPC's documentation of ``grpc/impl/channel_arg_names.h``.
+    """
+    keepalive_ms = int(limits.keepalive * 1000)
+    return [
+        ("grpc.max_receive_message_length", limits.message),
+        ("grpc.max_send_message_length", limits.message),
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", int(limits.keepalive_timeout * 1000)),
+        # Of the two, gRPC 1.85 heeds this one; its own default is a minute.
+        ("grpc.http2.ping_timeout_ms", int(limits.keepalive_timeout * 1000)),
+        # Clients ask as often as we do; by default, that would be an offense.
+        ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms // 2),
+        # Two processes on one port would share its calls without anybody's wish.
+        ("grpc.so_reuseport", 0),
+    ]

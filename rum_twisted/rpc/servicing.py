@@ -1,0 +1,134 @@
+"""The server's side of a call: from gRPC's handler to an object behind an interface.
+
+What a servicer raises reaches the caller as a code and a few words, and nothing
+else: the text of an exception that nobody has foreseen stays here, in the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import grpc
+import grpc.aio
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from rum_twisted.rpc.deadline import DEADLINE
+from rum_twisted.rpc.errors import Code, RpcError
+from rum_twisted.rpc.method import Method
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["Answering", "IServicer", "Refusal", "handlers_of", "incoming_metadata"]
+
+_METADATA: Final[ContextVar[Callable[[], Any]]] = ContextVar("metadata")
+_STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class Refusal(Exception):
+    """A call is answered with an error.
+
+    Args:
+        code: which.
+        details: for the caller's log; never a secret.
+    """
+
+    def __init__(self, code: Code, details: str) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self.code = code
+        self.details = details
+
+
+def incoming_metadata() -> dict[str, str]:
+    """Return what came along with the call that is being answered.
+
+    Raises:
+        LookupError: none is.
+    """
+    return {key: value for key, value in _METADATA.get()() if isinstance(value, str)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A method and who answers it."""
+
+    method: Method[Any, Any]
+    answer: Callable[[Any], Awaitable[Any]]  # asyncio's; may raise `Refusal`
+
+
+class IServicer(Protocol):
+    """What answers the calls of one service of a contract."""
+
+    @property
+    def name(self) -> str:
+        """The service's full name, e.g. ``rum.v1.Passport``."""
+
+    @property
+    def answers(self) -> tuple[Answering, ...]:
+        """All its methods."""
+
+
+class _Handler:
+    """Answers one method, within its time."""
+
+    log = Logger()
+
+    def __init__(
+        self, answering: Answering, clock: IReactorTime, longest: Seconds
+    ) -> None:
+        self._path = answering.method.path
+        self._answer = answering.answer
+        self._clock = clock
+        self._longest = longest
+
+    async def serve(
+        self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> Any:
+        """Answer a call; the caller's deadline holds, and our own bound."""
+        remaining = context.time_remaining()
+        limit = self._longest
+        if remaining is not None and remaining < limit:
+            limit = Seconds(remaining)
+        _METADATA.set(context.invocation_metadata)
+        DEADLINE.set(Seconds(self._clock.seconds() + limit))
+        try:
+            async with asyncio.timeout(limit):
+                return await self._answer(request)
+        except Refusal as error:
+            code, details = error.code, error.details
+        except RpcError as error:
+            # Somebody else has failed us, and his words are not ours.
+            code, details = Code.UNAVAILABLE, f"{error.method} has failed"
+        except TimeoutError:
+            code, details = Code.DEADLINE_EXCEEDED, f"not answered in {limit:.3f} s"
+        except Exception:  # noqa: BLE001 - a bug must not tell callers of our insides
+            self.log.failure("{method}: not answered", method=self._path)
+            code, details = Code.INTERNAL, "internal error; the server's log has more"
+        await context.abort(_STATUS[code], details)
+        raise AssertionError("abort() raises")
+
+
+def handlers_of(
+    servicer: IServicer, clock: IReactorTime, longest: Seconds
+) -> grpc.GenericRpcHandler:
+    """Return gRPC's handlers of a service.
+
+    Args:
+        servicer: answers.
+        clock: what deadlines are kept on.
+        longest: a call may take, whatever its caller allows.
+    """
+    return grpc.method_handlers_generic_handler(
+        servicer.name,
+        {
+            answering.method.path.rpartition("/")[
+                2
+            ]: grpc.unary_unary_rpc_method_handler(
+                _Handler(answering, clock, longest).serve,
+                request_deserializer=answering.method.read_request,
+                response_serializer=answering.method.write_answer,
+            )
+            for answering in servicer.answers
+        },
+    )

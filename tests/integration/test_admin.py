@@ -1,0 +1,210 @@
+"""What an operator sees of a real server, also while it stands still."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from tests.support.twistd import PATIENCE, ROOT, free_port
+
+TAC: Final = ROOT / "tests" / "support" / "standstill.tac"
+STANDS_FOR: Final = 10.0  # seconds
+WITHIN: Final = 0.2  # seconds, each answer
+_BETWEEN_TRIALS: Final = 0.05  # seconds
+
+
+class AdminTestCase(SynchronousTestCase):
+    """A server of its own process, with an account file and HTTP."""
+
+    @override
+    def setUp(self) -> None:
+        """Choose its places."""
+        self.folder = Path(self.mktemp()).absolute()
+        (self.folder / "data").mkdir(parents=True)
+        (self.folder / "data" / "cert.txt").write_text("1000001 pw01 1\n")
+        self.port = free_port()
+        self.http = free_port()
+
+    @contextlib.contextmanager
+    def serve(self) -> Iterator[None]:
+        """Run the server until it answers, and end it afterwards."""
+        settings = (
+            f'pergola.listen=["tcp:{self.port}:interface=127.0.0.1"]',
+            f'pergola.http="tcp:{self.http}:interface=127.0.0.1"',
+        )
+        environ = {
+            **{
+                name: os.environ[name]
+                for name in ("PATH", "HOME")
+                if name in os.environ
+            },
+            "PYTHONPATH": str(ROOT),
+            "STANDSTILL": "\n".join(settings),
+        }
+        command = (
+            *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
+            *("--nodaemon", "--pidfile=", "--logfile=rum.log", "-y", str(TAC)),
+        )
+        with (self.folder / "output.txt").open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 - nothing comes from outside
+                command,
+                cwd=self.folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self.wait_until("/health/live", "alive", process)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait_until(
+        self, path: str, status: str, process: "subprocess.Popen[bytes] | None" = None
+    ) -> None:
+        """Return when ``path`` tells a status."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                if self.get(path)[1]["status"] == status:
+                    return
+            if process is not None and process.poll() is not None:
+                break
+            time.sleep(_BETWEEN_TRIALS)
+        words = (self.folder / "output.txt").read_text("utf-8", "replace")
+        raise AssertionError(f"{path} does not tell {status!r}; it said:\n{words}")
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Return the status of an answer, and what it says, read as JSON."""
+        status, body = self.get_bytes(path)
+        return status, json.loads(body)
+
+    def get_bytes(self, path: str) -> tuple[int, bytes]:
+        """Return status and body of an answer."""
+        connection = HTTPConnection("127.0.0.1", self.http, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def rumctl(self, *arguments: str) -> str:
+        """Return what ``rumctl`` prints."""
+        program = "from rum_twisted.cli.main import main; main()"
+        done = subprocess.run(  # noqa: S603 - nothing comes from outside
+            (
+                *(sys.executable, "-c", program),
+                *("--set", f"data_dir={json.dumps(str(self.folder / 'data'))}"),
+                *arguments,
+            ),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
+        return done.stdout
+
+
+class StandstillTests(AdminTestCase):
+    """A reactor that is held up for ten seconds, on purpose."""
+
+    def test_everything_is_answered_and_the_line_is_named(self) -> None:
+        """Health, owners and census within a fifth of a second, all the while."""
+        with self.serve():
+            (self.folder / "stand-still").write_text(str(STANDS_FOR), "ascii")
+            self.wait_until("/health/live", "stuck")
+            begun = time.monotonic()
+            times: dict[str, list[float]] = {}
+            while time.monotonic() - begun < STANDS_FOR / 2:
+                for path in ("/health/live", "/owners.json", "/heap/census.json"):
+                    asked = time.monotonic()
+                    status, facts = self.get(path)
+                    times.setdefault(path, []).append(time.monotonic() - asked)
+                    if path == "/health/live":
+                        self.assertEqual((status, facts["status"]), (503, "stuck"))
+                        self.assertIn("hold_everybody_up", facts["line"])
+                        self.assertIn("standstill.tac", facts["line"])
+                time.sleep(_BETWEEN_TRIALS)
+            for path, all_times in times.items():
+                # The machine may be busy with other tests for a moment.
+                self.assertLess(median(all_times), WITHIN, path)
+            self.wait_until("/health/live", "alive")
+            stall = json.loads(self.rumctl("heap", "lag", "--json"))["slowest"][0]
+            self.assertIn("hold_everybody_up", stall["line"])
+            self.assertGreater(stall["seconds"], STANDS_FOR - 1.0)
+
+
+class QuestionTests(AdminTestCase):
+    """A server that goes round."""
+
+    def test_over_http(self) -> None:
+        """Each page has its facts."""
+        with self.serve():
+            names = {owner["name"] for owner in self.get("/owners.json")[1]["owners"]}
+            self.assertLessEqual(
+                {
+                    *("connections", "outboxes", "turn", "airspace", "roster"),
+                    *("flight plans", "logons", "throttle", "weather", "control"),
+                    "admin",
+                },
+                names,
+            )
+            self.assertGreater(self.first_sample()["gauges"]["rss"], 10 << 20)
+            self.assertGreater(self.get("/heap/census.json")[1]["frozen"], 10_000)
+            self.assertIn(b"MainThread", self.get_bytes("/stacks")[1])
+            self.assertEqual(self.get_bytes("/nothing")[0], 404)
+
+    def first_sample(self) -> Any:
+        """Return the sample that is taken right after the start."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            samples = self.get("/samples.json")[1]["samples"]
+            if samples:
+                return samples[0]
+            time.sleep(_BETWEEN_TRIALS)
+        raise AssertionError("there is no sample")
+
+    def test_over_the_socket_file(self) -> None:
+        """Each command of ``rumctl heap`` has an answer, in words and as JSON."""
+        with self.serve():
+            self.rumctl("heap", "mark")
+            for words in (
+                "owners",
+                "heap owners",
+                "heap census --lines 3",
+                "heap growth",
+                "heap growth --minutes 5",
+                "heap who dict",
+                "heap gc --collect",
+                "heap lag",
+                "heap trace start --seconds 30 --yes",
+                "heap trace top",
+                "heap trace stop",
+            ):
+                self.assertTrue(self.rumctl(*words.split()), words)
+            owners = json.loads(self.rumctl("owners", "--json"))["owners"]
+            self.assertIn("connections", [owner["name"] for owner in owners])
+            growth = json.loads(self.rumctl("heap", "growth", "--json"))
+            self.assertLess(growth["seconds"], PATIENCE * 20)
+            dump = self.folder / "dump.json"
+            self.rumctl("heap", "dump", str(dump))
+            self.assertIn("connections", self.rumctl("heap", "show", str(dump)))

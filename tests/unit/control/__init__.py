@@ -1,0 +1,1 @@
+"""Tests of the operator's way into a running server."""

@@ -1,0 +1,1 @@
+"""Tests of `rum_twisted.discovery`, without a connection."""

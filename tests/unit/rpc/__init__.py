@@ -1,0 +1,1 @@
+"""Tests of calls to services in other processes, without a network."""

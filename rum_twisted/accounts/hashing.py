@@ -243,10 +243,10 @@ class HashingPool(Service):
         if not getattr(self._of_thread, "is_nice", False):
             self._of_thread.is_nice = True
             if sys.platform == "linux":
+                thread = threading.get_native_id()
                 with suppress(OSError):
-                    os.setpriority(
-                        os.PRIO_PROCESS, threading.get_native_id(), _NICENESS
-                    )
+                    mine = os.getpriority(os.PRIO_PROCESS, thread)
+                    os.setpriority(os.PRIO_PROCESS, thread, max(mine, _NICENESS))
         return work()
 
     def _open(self) -> None:

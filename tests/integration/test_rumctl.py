@@ -215,6 +215,10 @@ class ProcessTests(RumctlTestCase):
             *("account", "import", "cert", "cert.txt", "--hash", "--threads", "1"),
         )
         self.done(*arguments[:2], "database", "upgrade")
+        # Where a shell runs the tests in the background, Ctrl-C is ignored, and
+        # would be by the program as well.
+        mine = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, mine)
         with subprocess.Popen(  # noqa: S603 - our own program
             [*_PROGRAM, *arguments],
             cwd=self.folder,

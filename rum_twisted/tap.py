@@ -14,6 +14,7 @@ endpoints, and they OpenSSL.
 
 import asyncio
 import gc
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from typing_extensions import override
 
 from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
 from rum_twisted.config.extras import missing_extras
+from rum_twisted.config.roles import mistakes_of_roles
 from rum_twisted.pergola.selector import FairSelector
 
 __all__ = ["Options", "makeService"]
@@ -61,6 +63,11 @@ class Options(usage.Options):
         """Change one setting: table.key=value, as in TOML. May be repeated."""
         self._assignments.append(assignment)
 
+    def opt_role(self, roles: str) -> None:
+        """Play these roles only, e.g. pergola or passport,weather; default: all."""
+        names = json.dumps([name.strip() for name in roles.split(",")])
+        self._assignments.append(f"services.roles={names}")
+
     @override
     def postOptions(self) -> None:
         """Read the settings.
@@ -75,8 +82,10 @@ class Options(usage.Options):
                 None if path is None else Path(path), self._assignments, self._environ
             )
             self._check_extras()
+            self._check_roles()
             self._check_reactor()
             self._check_database()
+            self._check_fabric()
             self._check_listeners()
         except ConfigError as error:
             if self["check-config"]:
@@ -97,6 +106,16 @@ class Options(usage.Options):
         if mistakes:
             raise ConfigError(mistakes)
 
+    def _check_roles(self) -> None:
+        """See to it that each role can find what it needs.
+
+        Raises:
+            ConfigError: with a mistake for each that cannot.
+        """
+        mistakes = list(mistakes_of_roles(self.configuration))
+        if mistakes:
+            raise ConfigError(mistakes)
+
     def _check_reactor(self) -> None:
         """See to it that the reactor that somebody chose can do what is asked of it.
 
@@ -106,7 +125,12 @@ class Options(usage.Options):
         reactor = _reactor_for(self.configuration)
         if self.parent is None or _has_loop(reactor):
             return  # without twistd nothing is served
-        if self.configuration.chosen_store() == "database":
+        if self.configuration.uses_fabric:
+            text = (
+                "calls between processes need the asyncio reactor: due no such option"
+            )
+            raise ConfigError([Mistake(f"--reactor={self.parent['reactor']}", text)])
+        if _keeps_database(self.configuration):
             text = (
                 "the database of accounts needs the asyncio reactor: leave the option"
                 ' away, or set accounts.store = "cert"'
@@ -120,7 +144,7 @@ class Options(usage.Options):
             ConfigError: no database is found by it.
         """
         config = self.configuration
-        if config.chosen_store() != "database":
+        if not _keeps_database(config):
             return
         # Loaded when it is known that it is needed, and after the reactor.
         from rum_twisted.accounts.engine import (  # noqa: PLC0415
@@ -133,6 +157,23 @@ class Options(usage.Options):
         except DatabaseUrlError as error:
             raise ConfigError([Mistake("accounts.database", str(error))]) from error
 
+    def _check_fabric(self) -> None:
+        """Look at what joins this process to others, if it is not alone.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        config = self.configuration
+        if not config.uses_fabric:
+            return
+        reactor = _reactor_for(config)
+        from rum_twisted.assembly import check_fabric  # noqa: PLC0415 - see above
+
+        try:
+            check_fabric(config, reactor)
+        except ValueError as error:
+            raise ConfigError([Mistake("services", str(error))]) from error
+
     def _check_listeners(self) -> None:
         """Have Twisted look at the endpoints, key files included; none is opened.
 
@@ -140,6 +181,8 @@ class Options(usage.Options):
             ConfigError: with a mistake for each that cannot be built.
         """
         reactor = _reactor_for(self.configuration)
+        if not self.configuration.services.plays("pergola"):
+            return
         from twisted.internet.endpoints import serverFromString  # noqa: PLC0415
 
         mistakes = []
@@ -188,7 +231,7 @@ def _reactor_for(config: Config) -> Any:
     does without: its driver uses Python's own library.
     """
     if "twisted.internet.reactor" not in sys.modules:
-        if not (config.pergola.needs_tls or config.weather.needs_tls):
+        if not config.needs_openssl:
             # None is documented for this, though not in the type.
             sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
         from twisted.internet import asyncioreactor  # noqa: PLC0415 - see above
@@ -200,6 +243,11 @@ def _reactor_for(config: Config) -> Any:
     from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place
 
     return reactor
+
+
+def _keeps_database(config: Config) -> bool:
+    """Tell whether this process keeps the accounts, in a database."""
+    return config.services.plays("passport") and config.chosen_store() == "database"
 
 
 def _has_loop(reactor: Any) -> bool:

@@ -17,9 +17,13 @@ from rum_twisted.rpc.passport import PASSPORT, authenticate
 from rum_twisted.session.interfaces import Account, AccountsUnavailable, IAccounts
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["RemoteAccounts"]
+__all__ = ["AccountsAway", "RemoteAccounts"]
 
 _NOTICE: Final = "The accounts cannot be asked at present; please try again later."
+
+
+class AccountsAway(AccountsUnavailable):
+    """Nobody has answered at all; somebody may in a moment."""
 
 
 @implementer(IAccounts)
@@ -64,7 +68,7 @@ class RemoteAccounts(Service):
     ) -> Deferred[Account]:
         """Check a password; see `IAccounts`."""
         if self._client is None:
-            return fail(AccountsUnavailable(notice=_NOTICE))
+            return fail(AccountsAway(notice=_NOTICE))
         asked = authenticate(
             self._client, cid, password, address, timeout=self._answer_within
         )
@@ -79,7 +83,7 @@ class RemoteAccounts(Service):
         error = failure.value
         if isinstance(error, RpcError | Unreadable):
             self._note(error)
-            return Failure(AccountsUnavailable(notice=_NOTICE))
+            return Failure(AccountsAway(notice=_NOTICE))
         if not isinstance(error, AccountsUnavailable):
             self._note(None)
         return failure

@@ -4,12 +4,16 @@
 
     rum               RumService, a MultiService: the operator's first words
     ├── admin         looks at all others
+    ├── discovery     who plays what elsewhere, if anybody does
+    ├── clients       the ways to them
     ├── accounts      who may log on
     ├── …             what a database of accounts needs besides
     ├── weather       METARs
+    ├── server        where other processes call this one, if they may
     ├── whazzup       the status file, if it is wanted
     ├── control       rumctl's way in, if it is wanted
-    └── pergola       the FSD front
+    ├── pergola       the FSD front
+    └── listing       tells other processes what this one plays
 
 Each is found with ``getServiceNamed``. They start in this order: nobody is let in
 before the accounts are there. They stop one after the other in the opposite one, each
@@ -21,6 +25,6 @@ are imported by the function that needs them.
 """
 
 from rum_twisted.assembly.root import RumService
-from rum_twisted.assembly.services import build_services
+from rum_twisted.assembly.services import build_services, check_fabric
 
-__all__ = ["RumService", "build_services"]
+__all__ = ["RumService", "build_services", "check_fabric"]

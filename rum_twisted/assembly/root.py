@@ -11,7 +11,6 @@ from typing_extensions import override
 from rum_twisted.accounts.first import AccountFileError, FirstAccount
 from rum_twisted.config import Config
 from rum_twisted.pergola.greeting import PRODUCT
-from rum_twisted.pergola.service import CannotStart, PergolaService
 
 __all__ = ["Announce", "RumService"]
 
@@ -41,6 +40,9 @@ class RumService(MultiService):
         self._on_terminal = on_terminal
         self.accounts_place = ""  # where the accounts are kept, for the operator
         self.prepare: Callable[[], None] | None = None  # called before the start
+        self.ports: Callable[[], tuple[str, ...]] = tuple  # where clients connect
+        self.endpoint: Callable[[], str] = str  # where other processes call, if they do
+        self.excusable: tuple[type[Exception], ...] = (AccountFileError,)
 
     @override
     def privilegedStartService(self) -> None:
@@ -80,7 +82,7 @@ class RumService(MultiService):
         """Turn what an operator can mend into the last line on his terminal."""
         try:
             yield
-        except (CannotStart, AccountFileError) as error:
+        except self.excusable as error:
             if self._on_terminal:
                 raise SystemExit(f"rum: {error}") from None
             raise
@@ -101,13 +103,19 @@ class RumService(MultiService):
 
     def _introduce(self) -> None:
         config = self._config
-        pergola = self.getServiceNamed("pergola")
-        assert isinstance(pergola, PergolaService), "build_services() makes it"
+        services = config.services
         self._announce(f"{PRODUCT} is up.")
-        for address in pergola.addresses:
+        if not services.is_whole:
+            self._announce(f"  roles:        {', '.join(services.roles)}")
+        if endpoint := self.endpoint():
+            self._announce(f"  gRPC:         {endpoint}")
+        for address in self.ports():
             self._announce(f"  FSD clients:  {address}")
         self._announce(f"  data folder:  {config.data_dir}")
-        self._announce(f"  accounts:     {self.accounts_place}")
+        if self.accounts_place:
+            self._announce(f"  accounts:     {self.accounts_place}")
+        if not services.plays("pergola"):
+            return
         if config.status.whazzup is not None:
             self._announce(f"  status file:  {config.status.whazzup}")
         self._announce(

@@ -1,34 +1,35 @@
-"""Builds the tree of services that the settings ask for."""
+"""Builds the tree of services that the settings ask for.
 
+What a role needs of another is the object itself where both are in this process, and
+else one that asks another process over gRPC; whoever is given it cannot tell.
+"""
+
+import os
 from collections.abc import Iterator
 from functools import partial
 from random import Random
-from time import process_time, time  # noqa: TID251 - handed to all others
-from typing import Any
+from time import time  # noqa: TID251 - handed to all others
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService
 
 from rum_twisted.accounts.guarded import GuardedAccounts
-from rum_twisted.admin.cgroup import cores_allowed
 from rum_twisted.assembly.accounts import Lockouts, Store, cert_store, make_throttle
-from rum_twisted.assembly.admin import Admin, build_admin
+from rum_twisted.assembly.admin import build_admin
 from rum_twisted.assembly.root import Announce, RumService
 from rum_twisted.assembly.weather import make_weather
 from rum_twisted.config import Config
 from rum_twisted.control.server import ControlSocket
-from rum_twisted.pergola.connections import Connections
-from rum_twisted.pergola.factory import FSDFactory
-from rum_twisted.pergola.fanout import Fanout
-from rum_twisted.pergola.greeting import Greeting
-from rum_twisted.pergola.limits import Limits
-from rum_twisted.pergola.service import PergolaService
-from rum_twisted.session.network import Network
-from rum_twisted.session.staff import tell_staff
+from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
 from rum_twisted.terms.units import Seconds
-from rum_twisted.web.whazzup import ServerIdentity, WhazzupFile
-from rum_twisted.world.roster import Roster
 
-__all__ = ["build_services"]
+if TYPE_CHECKING:
+    from rum_twisted.assembly.fabric import Fabric
+    from rum_twisted.assembly.front import Front
+
+__all__ = ["build_services", "check_fabric"]
+
+_QUIET: Final = "GRPC_VERBOSITY"  # gRPC's own variable, read when it is imported
 
 
 def build_services(
@@ -42,109 +43,180 @@ def build_services(
         announce: gives the operator a line.
         on_terminal: see `RumService`.
     """
-    settings = config.pergola
-    random = Random()  # noqa: S311 - for wind and jitter, not for secrets
-    roster = Roster()
-    fanout = Fanout(reactor, process_time, Seconds(settings.turn_max), roster)
     root = RumService(config, announce, on_terminal=on_terminal)
-    admin = build_admin(reactor, _now, data_dir=config.data_dir, http=settings.http)
-    store = _make_store(config, reactor, root, random)
-    throttle = make_throttle(config.accounts)
-    accounts = GuardedAccounts(
-        store.accounts,
-        throttle,
-        reactor,
-        partial(tell_staff, roster, fanout),
-        step=store.refusal_step,
-    )
-    weather = make_weather(config.weather, reactor, _now, random)
-    network = Network(
-        roster=roster,
-        delivery=fanout,
-        accounts=accounts,
-        logbook=store.logbook,
-        weather=weather,
-        greeting=Greeting(settings.motd, settings.email),
-        now=_now,
-    )
-    root.accounts_place = store.place
-    root.prepare = store.prepare
-    for service in (
-        admin,
-        *store.services,
-        *((weather,) if IService.providedBy(weather) else ()),
-        *_status_file(config, reactor, roster),
-        *_control_socket(config, reactor, accounts, admin),
-        PergolaService(
-            reactor,
-            settings.listen,
-            FSDFactory(
-                network,
-                fanout,
-                _limits_of(config),
-                Connections(reactor, settings.max_clients),
-            ),
-            wind_delta_interval=Seconds(settings.wind_delta_interval),
-            cores=lambda: settings.cpu_limit or cores_allowed(),
-            random=random,
-        ),
-    ):
-        service.setServiceParent(root)
-    admin.watch(roster, throttle, store.accounts, *root)
-    admin.roots["rum"] = root
+    _Tree(config, reactor, root).build()
     return root
 
 
-def _make_store(
-    config: Config, reactor: Any, root: RumService, random: Random
-) -> Store:
-    """Return the store of accounts that the settings name, or that is found."""
-    if config.chosen_store() == "cert":
-        return cert_store(config, reactor, root.tell_of_first_account)
-    # SQLAlchemy and argon2 are 15 MB.
-    from rum_twisted.assembly.database import database_store  # noqa: PLC0415
+def check_fabric(config: Config, reactor: Any) -> None:
+    """Look whether what joins this process to others can be made of the settings.
 
-    return database_store(config, reactor, root.tell_of_first_account, _now, random)
+    Raises:
+        ValueError: it cannot; the text says why.
+    """
+    from rum_twisted.assembly.fabric import UNFIT  # noqa: PLC0415 - as below
 
-
-def _status_file(config: Config, reactor: Any, roster: Roster) -> Iterator[IService]:
-    if config.status.whazzup is None:
-        return
-    settings = config.pergola
-    yield WhazzupFile(
-        config.status.whazzup,
-        interval=Seconds(config.status.interval),
-        clock=reactor,
-        clients=lambda: roster,
-        server=ServerIdentity(
-            ident=settings.ident,
-            hostname=settings.hostname,
-            location=settings.location,
-            name=settings.name,
-        ),
-        now=time,
-    )
+    try:
+        _make_fabric(config, reactor, Random())  # noqa: S311 - for nothing
+    except UNFIT as error:
+        raise ValueError(str(error)) from error
 
 
-def _control_socket(
-    config: Config, reactor: Any, accounts: GuardedAccounts, admin: Admin
-) -> Iterator[IService]:
-    if config.control.socket is not None:
-        commands = {**Lockouts(accounts).commands, **admin.commands}
-        yield ControlSocket(config.control.socket, reactor, commands)
+def _make_fabric(config: Config, reactor: Any, random: Random) -> "Fabric":
+    # What gRPC has to say of other processes' ends is no news to an operator.
+    os.environ.setdefault(_QUIET, "NONE")
+    # gRPC is 10 MB, and the rest of it another 8.
+    from rum_twisted.assembly.fabric import Fabric  # noqa: PLC0415
+
+    return Fabric(config, reactor, random, _now)
 
 
-def _limits_of(config: Config) -> Limits:
-    settings = config.pergola
-    return Limits(
-        max_line=settings.max_line,
-        idle_timeout=Seconds(settings.idle_timeout),
-        login_timeout=Seconds(settings.login_timeout),
-        flood_limit=settings.flood_limit,
-        outbox_bytes=settings.outbox_bytes,
-        send_buffer=settings.send_buffer,
-        stall_timeout=Seconds(settings.stall_timeout),
-    )
+class _Tree:
+    """A tree that is being built.
+
+    Args:
+        config: the settings.
+        reactor: what everything runs on.
+        root: what becomes of it.
+    """
+
+    def __init__(self, config: Config, reactor: Any, root: RumService) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._root = root
+        self._random = Random()  # noqa: S311 - for wind and jitter, not for secrets
+        self._commands: dict[str, Any] = {}  # of the control socket
+        self._watched: list[object] = []  # what keeps memory, and is no service
+        self._front: Front | None = None
+        self._fabric: Fabric | None = None
+
+    def build(self) -> None:
+        """Build it, in the order of the starts."""
+        config, root = self._config, self._root
+        admin = build_admin(
+            self._reactor, _now, data_dir=config.data_dir, http=config.http
+        )
+        self._add(admin)
+        self._commands.update(admin.commands)
+        # A passport's store says it better.
+        root.prepare = partial(config.data_dir.mkdir, parents=True, exist_ok=True)
+        if config.services.plays("pergola"):
+            self._begin_front()
+        if config.uses_fabric:
+            self._begin_fabric()
+        accounts = self._accounts()
+        weather = self._weather()
+        server = None if self._fabric is None else self._fabric.server()
+        if server is not None:
+            self._add(server)
+            root.endpoint = lambda: server.address
+        self._add(*self._status_file(), *self._control_socket())
+        if self._front is not None:
+            assert accounts is not None, "a front has accounts, here or elsewhere"
+            assert weather is not None, "and so it has weather"
+            self._finish_front(*accounts, weather)
+        if self._fabric is not None and server is not None:
+            self._add(self._fabric.listing(server))
+        admin.watch(*self._watched, *root)
+        admin.roots["rum"] = root
+
+    def _add(self, *services: IService) -> None:
+        for service in services:
+            service.setServiceParent(self._root)
+
+    def _begin_front(self) -> None:
+        # A process without clients needs nothing of it.
+        from rum_twisted.assembly.front import CannotStart, Front  # noqa: PLC0415
+
+        self._front = Front(self._config, self._reactor, self._random)
+        self._root.excusable += (CannotStart,)
+        self._watched.append(self._front.roster)
+
+    def _finish_front(
+        self, accounts: IAccounts, logbook: ILogbook, weather: IWeather
+    ) -> None:
+        assert self._front is not None, "begun before"
+        pergola = self._front.pergola(accounts, logbook, weather)
+        self._add(pergola)
+        self._root.ports = lambda: tuple(pergola.addresses)
+
+    def _begin_fabric(self) -> None:
+        from rum_twisted.assembly.fabric import UNFIT  # noqa: PLC0415 - as above
+
+        self._fabric = _make_fabric(self._config, self._reactor, self._random)
+        self._root.excusable += UNFIT
+        self._add(self._fabric.discovery, self._fabric.clients)
+
+    def _accounts(self) -> tuple[IAccounts, ILogbook] | None:
+        """Return the accounts and the logbook, ours or others'; offer ours."""
+        if not self._config.services.plays("passport"):
+            if self._front is None:
+                return None
+            assert self._fabric is not None, "not all roles are here"
+            accounts, asking = self._fabric.accounts(self._front.tell_staff)
+            logbook = self._fabric.logbook()
+            self._add(asking, logbook)
+            self._root.accounts_place = "another process"
+            return accounts, logbook
+        store = self._store()
+        throttle = make_throttle(self._config.accounts)
+        guarded = GuardedAccounts(
+            store.accounts,
+            throttle,
+            self._reactor,
+            # Elsewhere the staff is told by the process that has them.
+            _tell_nobody if self._front is None else self._front.tell_staff,
+            step=store.refusal_step,
+        )
+        self._root.accounts_place = store.place
+        self._root.prepare = store.prepare
+        self._add(*store.services)
+        self._watched += (throttle, store.accounts)
+        self._commands.update(Lockouts(guarded).commands)
+        if self._fabric is not None:
+            self._add(self._fabric.offer_accounts(guarded, store.logbook))
+        return guarded, store.logbook
+
+    def _store(self) -> Store:
+        """Return the store of accounts that the settings name, or that is found."""
+        config, tell = self._config, self._root.tell_of_first_account
+        if config.chosen_store() == "cert":
+            return cert_store(config, self._reactor, tell)
+        # SQLAlchemy and argon2 are 15 MB.
+        from rum_twisted.assembly.database import database_store  # noqa: PLC0415
+
+        return database_store(config, self._reactor, tell, _now, self._random)
+
+    def _weather(self) -> IWeather | None:
+        """Return the weather, ours or others'; offer ours."""
+        weather: IWeather
+        if self._config.services.plays("weather"):
+            weather = make_weather(
+                self._config.weather, self._reactor, _now, self._random
+            )
+            if self._fabric is not None:
+                self._fabric.offer_weather(weather)
+        elif self._front is not None:
+            assert self._fabric is not None, "not all roles are here"
+            weather = self._fabric.weather()
+        else:
+            return None
+        if IService.providedBy(weather):
+            self._add(weather)
+        return weather
+
+    def _status_file(self) -> Iterator[IService]:
+        if self._front is not None:
+            yield from self._front.status_file()
+
+    def _control_socket(self) -> Iterator[IService]:
+        path = self._config.control_socket
+        if path is not None:
+            yield ControlSocket(path, self._reactor, self._commands)
+
+
+def _tell_nobody(text: str) -> None:
+    """Say nothing: the log has it, and there is no staff in this process."""
 
 
 def _now() -> Seconds:

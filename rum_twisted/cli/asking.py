@@ -21,7 +21,7 @@ def ask_server(invocation: Invocation, command: str, **arguments: Any) -> Any:
     Raises:
         click.ClickException: there is none, or it refuses.
     """
-    path = invocation.config().control.socket
+    path = invocation.config().control_socket
     if path is None:
         raise click.ClickException(
             'the server has no socket file to be asked at: control.socket is ""'

@@ -18,6 +18,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "postgresql": ("asyncpg",),
     "weather": ("treq", "metar", "airportsdata"),
     "tls": ("OpenSSL", "service_identity"),
+    "rpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
 }
 """The modules of each extra; setup.cfg names the packages that bring them."""
 
@@ -44,11 +45,23 @@ def missing_extras(
 
 def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield the extras that are needed, the settings that say so, and why."""
+    if config.uses_fabric:
+        yield "rpc", "services.roles", "to call other processes"
+    if config.services.plays("passport"):
+        yield from _needed_by_accounts(config)
+    if config.services.plays("weather"):
+        yield from _needed_by_weather(config)
+
+
+def _needed_by_accounts(config: Config) -> Iterator[tuple[str, str, str]]:
     if config.chosen_store() == "database":
         text = 'the database (accounts.store = "cert" does without)'
         yield "database", "accounts.store", text
         if config.accounts.database.startswith("postgres"):
             yield "postgresql", "accounts.database", "PostgreSQL"
+
+
+def _needed_by_weather(config: Config) -> Iterator[tuple[str, str, str]]:
     if config.weather.source == "http":
         yield "weather", "weather.source", "weather over HTTP"
     if config.weather.needs_tls:

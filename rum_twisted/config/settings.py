@@ -639,7 +639,7 @@ class ControlSettings:
     )
 
 
-_ROLES: Final = ("pergola", "passport", "weather", "plugin")
+_ROLES: Final = ("pergola", "passport", "weather")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -651,8 +651,8 @@ class ServicesSettings:
         metadata=_about(
             Roles(_ROLES),
             "What this process does: pergola serves pilots and controllers, passport "
-            "keeps the accounts, weather the reports, plugin runs plug-ins. What a "
-            "role needs of one that is not here is asked of another process.",
+            "keeps the accounts, weather the reports. What a role needs of one that "
+            "is not here is asked of another process. --role says it, too.",
         ),
     )
     listen: str = field(
@@ -660,7 +660,16 @@ class ServicesSettings:
         metadata=_about(
             Address(may_be_open=True),
             "Where other processes call this one (gRPC): host:port; port 0 is any "
-            "that is free. Opened only with a discovery that others see.",
+            "that is free. Opened if not all roles are here, if discovery.backend is "
+            "not memory, or if it is not the default.",
+        ),
+    )
+    http: str = field(
+        default="",
+        metadata=_about(
+            PlainListener(),
+            "Where a process without the role pergola tells over HTTP how it is, as "
+            'pergola.http does: a TCP endpoint, "" for nowhere.',
         ),
     )
     allow_plaintext: bool = field(
@@ -690,13 +699,17 @@ class ServicesSettings:
     group: str = field(
         default="",
         metadata=_about(
-            Word(), "A set of processes that is chosen by name, e.g. for a trial."
+            Word(),
+            "A set of processes that is chosen by name, e.g. for a trial: who has one "
+            'calls only those in etcd that have the same. "": whoever there is.',
         ),
     )
     zone: str = field(
         default="",
         metadata=_about(
-            Word(), "Where this process runs; calls can prefer the same zone."
+            Word(),
+            "Where this process runs: the weather is asked of the same zone, if it is "
+            "there.",
         ),
     )
     tls_cert: Path | None = field(
@@ -719,6 +732,27 @@ class ServicesSettings:
             "callers included: with it, nobody without one is let in.",
         ),
     )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every role is played in this process."""
+        return self.roles == _ROLES
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What a role of this process needs of others: roles that it plays not."""
+        if not self.plays("pergola"):
+            return ()
+        return tuple(role for role in _ROLES if role not in self.roles)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The roles of this process that others may call."""
+        return tuple(role for role in self.roles if role != "pergola")
+
+    def plays(self, role: str) -> bool:
+        """Tell whether this process plays a role."""
+        return role in self.roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -815,6 +849,40 @@ class Config:
     control: ControlSettings
     services: ServicesSettings
     discovery: DiscoverySettings
+
+    @property
+    def uses_fabric(self) -> bool:
+        """Whether this process calls others or is called; it needs gRPC then."""
+        return (
+            not self.services.is_whole
+            or self.discovery.backend != "memory"
+            or self.services.listen != SETTINGS["services.listen"].default
+        )
+
+    @property
+    def needs_openssl(self) -> bool:
+        """Whether a role of this process may need OpenSSL: 12 MB of memory."""
+        return (self.services.plays("pergola") and self.pergola.needs_tls) or (
+            self.services.plays("weather") and self.weather.needs_tls
+        )
+
+    @property
+    def control_socket(self) -> Path | None:
+        """Where ``rumctl`` finds this process; ``None``: nowhere.
+
+        Processes that share a data folder have a file each: ``control-passport.sock``.
+        A file that the operator named is taken as he named it.
+        """
+        path = self.control.socket
+        name = SETTINGS["control.socket"].file_name
+        if path is None or self.services.is_whole or path != self.data_dir / str(name):
+            return path
+        return path.with_stem("-".join((path.stem, *self.services.roles)))
+
+    @property
+    def http(self) -> str:
+        """Where this process tells over HTTP how it is; empty: nowhere."""
+        return (self.pergola if self.services.plays("pergola") else self.services).http
 
     @property
     def cert_file_is_default(self) -> bool:

@@ -1,10 +1,10 @@
 """Weather that another process has, behind the same interface as all others."""
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -24,6 +24,9 @@ __all__ = ["RemoteWeather"]
 
 T = TypeVar("T")
 
+AT_ONCE: Final = 8  # a call under way takes 27 kB
+MOST: Final = 2000  # that wait or are asked
+
 
 @implementer(IWeather)
 class RemoteWeather(Service):
@@ -42,6 +45,8 @@ class RemoteWeather(Service):
         self._answer_within = answer_within
         self._client: XClient | None = None
         self._is_away = False  # as told to the operator
+        self._turns = DeferredSemaphore(AT_ONCE)
+        self.asking = 0  # questions that wait or are asked
 
     @override
     def __repr__(self) -> str:
@@ -66,7 +71,7 @@ class RemoteWeather(Service):
         """Look a station's report up; see `IWeather`."""
         if self._client is None:
             return succeed(None)
-        return self._ask(metar(self._client, station, near, self._answer_within))
+        return self._ask(metar, self._client, station, near)
 
     def weather(
         self, station: str, near: Position | None = None
@@ -74,10 +79,31 @@ class RemoteWeather(Service):
         """Look a station's report up and decode it; see `IWeather`."""
         if self._client is None:
             return succeed(None)
-        return self._ask(decoded(self._client, station, near, self._answer_within))
+        return self._ask(decoded, self._client, station, near)
 
-    def _ask(self, question: Coroutine[Any, Any, T | None]) -> Deferred[T | None]:
-        return deferred(question).addCallbacks(self._note_answer, self._note_trouble)
+    def _ask(
+        self,
+        question: Callable[
+            [XClient, str, Position | None, Seconds], Coroutine[Any, Any, T | None]
+        ],
+        client: XClient,
+        station: str,
+        near: Position | None,
+    ) -> Deferred[T | None]:
+        """Ask when it is our turn; where too many wait already, there is no report."""
+        if self.asking >= MOST:
+            return succeed(None)
+        self.asking += 1
+        asking: Deferred[T | None] = self._turns.run(
+            lambda: deferred(question(client, station, near, self._answer_within))
+        )
+        return asking.addBoth(self._count).addCallbacks(
+            self._note_answer, self._note_trouble
+        )
+
+    def _count(self, outcome: T) -> T:
+        self.asking -= 1
+        return outcome
 
     def _note_answer(self, answer: T) -> T:
         self._note(None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.roles import Roles, quiet_port
 from tests.support.twistd import PATIENCE, ROOT, serve
 
 LONGEST = 300.0  # seconds; it takes a tenth of it
@@ -45,20 +46,25 @@ class ConformanceTests(SynchronousTestCase):
             serve(large, *rum, *files, daemon=False) as server,
             serve(small, *rum, *small_files, *two, daemon=False) as small_server,
         ):
-            finished = subprocess.run(  # noqa: S603  # nothing comes from outside
-                (
-                    *(sys.executable, str(SUITE / "run.py"), "-v"),
-                    *("--host", "127.0.0.1", "--port", str(server.port)),
-                    *("--small-port", str(small_server.port)),
-                    *("--whazzup", str(whazzup)),
-                ),
-                capture_output=True,
-                check=False,
-                text=True,
-                timeout=LONGEST,
-            )
+            printed = self.play_at(server.port, small_server.port, whazzup)
             self.assertNotIn("Traceback", server.log)
             self.assertNotIn("Traceback", small_server.log)
+        return printed
+
+    def play_at(self, port: int, small_port: int, whazzup: Path) -> str:
+        """Play against servers that run; return what is printed."""
+        finished = subprocess.run(  # noqa: S603  # nothing comes from outside
+            (
+                *(sys.executable, str(SUITE / "run.py"), "-v"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--small-port", str(small_port)),
+                *("--whazzup", str(whazzup)),
+            ),
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=LONGEST,
+        )
         return finished.stdout + finished.stderr
 
     def assert_all_pass(self, printed: str, at_least: int) -> None:
@@ -88,6 +94,33 @@ class ConformanceTests(SynchronousTestCase):
         shutil.copy(folders[0] / "rum.sqlite", folders[1])
         printed = self.play(*folders, *DATABASE)
         self.assert_all_pass(printed, AT_LEAST)
+
+    def test_every_scenario_with_each_role_in_its_own_process(self) -> None:
+        """So they do where front, accounts and weather are apart.
+
+        Both fronts, the one for two clients as well, ask the same passport.
+        """
+        folder = self.folder()
+        roles = Roles(folder, 'data_dir="."', 'control.socket=""', config=SETTINGS[1])
+        self.addCleanup(roles.kill)
+        small_port = quiet_port()
+        processes = (
+            roles.start("passport"),
+            roles.start("weather"),
+            roles.start("pergola", 'status.whazzup="whazzup.txt"'),
+            roles.start(
+                "pergola",
+                *('status.whazzup=""', "pergola.max_clients=2"),
+                name="small",
+                port=small_port,
+            ),
+        )
+        for process in processes:
+            process.ready()
+        printed = self.play_at(roles.port, small_port, folder / "whazzup.txt")
+        self.assert_all_pass(printed, AT_LEAST)
+        for process in processes:
+            self.assertNotIn("Traceback", process.log)
 
     def import_accounts(self, folder: Path) -> None:
         """Bring the suite's accounts into the database of a folder."""

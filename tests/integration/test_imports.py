@@ -77,6 +77,18 @@ POSTGRESQL = (
     *("--set", 'accounts.database="postgresql+asyncpg://rum@localhost/rum"'),
 )
 HTTP = ("--set", 'weather.source="http"')
+STATIC = (
+    *("--set", 'discovery.backend="static"'),
+    *("--set", 'discovery.endpoints=["passport=[::1]:7001", "weather=[::1]:7002"]'),
+    *("--set", 'services.listen="[::1]:7003"'),
+)
+FABRIC = {
+    "google",
+    "grpc",
+    "grpc_health",
+    "grpc_reflection",
+    "grpc_tools",  # of developers; grpc imports it where it is installed
+}
 PLAIN_HTTP = ("--set", 'weather.sources=["raw http://localhost/{station}"]')
 
 
@@ -115,6 +127,23 @@ class ImportTests(SynchronousTestCase):
         self.assertNotIn("OpenSSL", plain)
         self.assertNotIn("sqlalchemy", plain)
         self.assertIn("OpenSSL", imported(*CERT, *HTTP))
+
+    def test_front_alone(self) -> None:
+        """A front has gRPC, but neither the database nor what fetches weather."""
+        names = imported(*STATIC, *HTTP, "--role", "pergola")
+        self.assertLessEqual(names, EXPECTED | FABRIC)
+        self.assertLessEqual({"grpc", "grpc_health", "grpc_reflection"}, names)
+
+    def test_passport_alone(self) -> None:
+        """It has the database, but nothing of weather."""
+        names = imported(*STATIC, *HTTP, "--role", "passport")
+        self.assertLessEqual(names, EXPECTED | FABRIC | DATABASE)
+        self.assertIn("sqlalchemy", names)
+
+    def test_weather_alone(self) -> None:
+        """It has no database."""
+        names = imported(*STATIC, "--role", "weather")
+        self.assertLessEqual(names, EXPECTED | FABRIC)
 
     def test_weather_from_a_file(self) -> None:
         """The libraries for weather from the web are not loaded for it."""

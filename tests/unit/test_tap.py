@@ -45,6 +45,28 @@ class OptionsTests(SynchronousTestCase):
         """Without options the defaults hold."""
         self.assertEqual(self.parse().configuration, load())
 
+    def test_roles(self) -> None:
+        """``--role`` says which roles are played; in whatever order they are named."""
+        etcd = ("--set", 'discovery.backend="etcd"')
+        services = self.parse(*etcd, "--role", "weather,passport").configuration
+        self.assertEqual(services.services.roles, ("passport", "weather"))
+
+    def test_role_that_there_is_not(self) -> None:
+        """The operator reads which there are."""
+        with self.assertRaises(UsageError) as caught:
+            self.parse("--role", "tower")
+        self.assertIn("pergola, passport, weather", str(caught.exception))
+
+    def test_roles_that_do_not_fit(self) -> None:
+        """A front alone has to find others; an open port needs protection."""
+        code, printed = self.check("--role", "pergola")
+        self.assertEqual(code, 1)
+        self.assertIn("discovery.backend", printed)
+        open_port = ("--set", 'services.listen="192.0.2.1:7001"')
+        code, printed = self.check("--role", "weather", *open_port)
+        self.assertEqual(code, 1)
+        self.assertIn("allow_plaintext", printed)
+
     def test_all_sources_are_read(self) -> None:
         """The file, variables and each ``--set`` reach the settings."""
         path = Path(self.mktemp())

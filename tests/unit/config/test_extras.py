@@ -28,6 +28,11 @@ class MissingExtrasTests(SynchronousTestCase):
         self.assertEqual(self.missing(CERT), [])
         self.assertEqual(self.missing(CERT, POSTGRESQL), [])  # it is not used
 
+    def test_a_role_needs_what_it_uses(self) -> None:
+        """A front alone needs gRPC, and nothing for the roles of others."""
+        (line,) = self.missing('services.roles = ["pergola"]', HTTP)
+        self.assertIn("rum-twisted[rpc]", line)
+
     def test_the_database_needs_its_extra(self) -> None:
         """The line names what is missing, how to get it, and the other way."""
         (line,) = self.missing()

@@ -1,0 +1,288 @@
+"""What joins processes: to be imported only where a process calls, or is called.
+
+There is one discovery client, one set of channels and one endpoint in a process,
+whatever roles it plays.
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from random import Random
+from socket import gethostname
+from typing import Any, Final, cast
+
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from typing_extensions import override
+from zope.interface import classImplements
+
+from rum_twisted import __version__
+from rum_twisted.accounts.queue import QueuedAccounts
+from rum_twisted.accounts.remote import RemoteAccounts
+from rum_twisted.accounts.remotelogbook import RemoteLogbook
+from rum_twisted.accounts.waiting import WaitingAccounts
+from rum_twisted.config import Config, ServicesSettings
+from rum_twisted.discovery.choose import CannotDiscover, make_discovery
+from rum_twisted.discovery.directory import Watch
+from rum_twisted.discovery.service import DiscoveryClient
+from rum_twisted.rpc.client import XClients
+from rum_twisted.rpc.interfaces import IInstances, IWatch
+from rum_twisted.rpc.logbook import LogbookServicer
+from rum_twisted.rpc.options import CallOptions, SelectMode, usual_options
+from rum_twisted.rpc.passport import PassportServicer
+from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
+from rum_twisted.rpc.servicing import IServicer
+from rum_twisted.rpc.tls import TlsError, TlsFiles
+from rum_twisted.rpc.weather import WEATHER, WeatherServicer
+from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
+from rum_twisted.terms.instance import Instance, InstanceState
+from rum_twisted.terms.units import Seconds
+from rum_twisted.weather.remote import RemoteWeather
+
+__all__ = ["UNFIT", "Fabric", "Listing"]
+
+# The two rooms do not know each other.
+classImplements(Watch, IWatch)
+classImplements(DiscoveryClient, IInstances)
+
+UNFIT: Final = (CannotDiscover, CannotServe, TlsError)
+"""What an operator can mend, from the making of a `Fabric` or from its start."""
+
+_ON_THE_WAY: Final = Seconds(2.0)  # an answer may take so much longer from elsewhere
+_CHECKS_AT_ONCE: Final = 8  # a call under way takes 27 kB
+_DRAIN_WITHIN: Final = Seconds(0.5)  # for the word that we are about to end
+_BETWEEN_LOOKS: Final = Seconds(0.02)
+_LONGEST_HOST: Final = 40  # letters of it in an instance's name
+_NO_LETTERS: Final = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+class Fabric:
+    """Everything by which this process finds others, calls them and is called.
+
+    Nothing is opened by making it.
+
+    Args:
+        config: the settings.
+        reactor: asyncio's.
+        random: for choices and pauses.
+        now: tells the seconds since the Unix epoch, UTC.
+
+    Raises:
+        CannotDiscover: the settings of discovery do not fit together.
+        CannotServe: others would reach us without protection.
+        TlsError: half of a certificate is named.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        random: Random,
+        now: Callable[[], Seconds],
+    ) -> None:
+        settings = config.services
+        tls = _tls_of(settings)
+        self._config = config
+        self._reactor = reactor
+        self._random = random
+        self._now = now
+        self.discovery = make_discovery(config.discovery, reactor, random)
+        self.clients = XClients(
+            cast(IInstances, self.discovery),
+            reactor,
+            random,
+            options=partial(_options_of, config),
+            tls=tls,
+        )
+        self._server_settings = ServerSettings(
+            listen=settings.listen,
+            # Who is asked only how he is needs no certificate for it.
+            tls=tls if settings.offered or settings.tls_cert is not None else None,
+            allow_plaintext=settings.allow_plaintext,
+        )
+        self._servicers: list[IServicer] = []
+
+    # What others play.
+
+    def accounts(self, tell: Callable[[str], None]) -> tuple[IAccounts, RemoteAccounts]:
+        """Return the accounts of another process, and the service that asks him.
+
+        Args:
+            tell: says a line to the staff.
+        """
+        settings = self._config.accounts
+        longest = Seconds(settings.answer_within + _ON_THE_WAY)
+        remote = RemoteAccounts(self.clients, longest)
+        most = settings.max_waiting
+        waiting = WaitingAccounts(
+            QueuedAccounts(remote, at_once=_CHECKS_AT_ONCE, longest=most),
+            self._reactor,
+            self._random,
+            tell,
+            longest=longest,
+            most=most,
+        )
+        return waiting, remote
+
+    def logbook(self) -> RemoteLogbook:
+        """Return the logbook of another process."""
+        return RemoteLogbook(
+            self.clients,
+            self._reactor,
+            self._now,
+            writer=_own_name(),
+            interval=Seconds(self._config.accounts.write_interval),
+        )
+
+    def weather(self) -> RemoteWeather:
+        """Return the weather of another process."""
+        longest = Seconds(self._config.weather.answer_within + _ON_THE_WAY)
+        return RemoteWeather(self.clients, longest)
+
+    # What we play.
+
+    def offer_accounts(self, accounts: IAccounts, logbook: ILogbook) -> LogbookServicer:
+        """Let others ask our accounts and write our logbook.
+
+        Returns:
+            a service that has to run for it.
+        """
+        entries = LogbookServicer(logbook, self._reactor)
+        self._servicers += (PassportServicer(accounts), entries)
+        return entries
+
+    def offer_weather(self, weather: IWeather) -> None:
+        """Let others ask for our weather."""
+        self._servicers.append(WeatherServicer(weather))
+
+    def server(self) -> RpcServer:
+        """Return the endpoint, where all is answered that was offered so far."""
+        return RpcServer(self._server_settings, self._servicers, self._reactor)
+
+    def listing(self, server: RpcServer) -> IService:
+        """Return what tells others of us: to be started last, and stopped first."""
+        return Listing(
+            self.discovery,
+            self._config.services,
+            lambda: server.address,
+            self._reactor,
+            self._now,
+        )
+
+
+class Listing(Service):
+    """Tells others of the roles of this process while it runs.
+
+    Args:
+        discovery: where they are listed.
+        settings: what there is to tell.
+        address: of our endpoint, when it is open.
+        clock: times the end.
+        now: tells the seconds since the Unix epoch, UTC.
+    """
+
+    log = Logger()
+    name = "listing"
+
+    def __init__(
+        self,
+        discovery: DiscoveryClient,
+        settings: ServicesSettings,
+        address: Callable[[], str],
+        clock: IReactorTime,
+        now: Callable[[], Seconds],
+    ) -> None:
+        self._discovery = discovery
+        self._settings = settings
+        self._address = address
+        self._clock = clock
+        self._now = now
+        self.instances: tuple[Instance, ...] = ()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Listing: {', '.join(each.service for each in self.instances)}>"
+
+    @override
+    def startService(self) -> None:
+        """Tell them; this waits for nobody."""
+        if self.running:
+            return
+        super().startService()
+        settings = self._settings
+        name, started = _own_name(), self._now()
+        self.instances = tuple(
+            Instance(
+                service=role,
+                name=name,
+                address=settings.advertise or self._address(),
+                version=settings.version or __version__,
+                group=settings.group,
+                zone=settings.zone,
+                started=started,
+            )
+            for role in settings.roles
+        )
+        for instance in self.instances:
+            self._discovery.register(instance)
+        self.log.info(
+            "this process plays {roles} as {name} at {address}",
+            roles=", ".join(settings.roles),
+            name=name,
+            address=self.instances[0].address,
+        )
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Say that we end, then that we are gone.
+
+        Returns:
+            a Deferred that fires when others have been told, or after a bounded time.
+        """
+        super().stopService()
+        instances, self.instances = self.instances, ()
+        return Deferred.fromCoroutine(self._leave(instances))
+
+    async def _leave(self, instances: tuple[Instance, ...]) -> None:
+        if not instances:
+            return
+        for instance in instances:
+            self._discovery.register(replace(instance, state=InstanceState.DRAINING))
+        deadline = self._clock.seconds() + _DRAIN_WITHIN
+        while (
+            not self._discovery.health.is_registered
+            and self._clock.seconds() < deadline
+        ):
+            await deferLater(self._clock, _BETWEEN_LOOKS)
+        await self._discovery.deregister()
+
+
+def _own_name() -> str:
+    """Return a name that no other process and no other start of ours has."""
+    host = _NO_LETTERS.sub("-", gethostname())[:_LONGEST_HOST].strip("-.")
+    return f"{host or 'host'}-{secrets.token_hex(6)}"
+
+
+def _tls_of(settings: ServicesSettings) -> TlsFiles | None:
+    files = TlsFiles(cert=settings.tls_cert, key=settings.tls_key, ca=settings.tls_ca)
+    if files == TlsFiles():
+        return None
+    if settings.offered and files.cert is None:
+        raise TlsError("services.tls_cert and tls_key: due with tls_ca")
+    return files
+
+
+def _options_of(config: Config, service: str) -> CallOptions:
+    """Return how a service is called from here."""
+    settings = config.services
+    options = usual_options(service)
+    if config.discovery.backend == "etcd":  # elsewhere nobody tells his group or zone
+        options = replace(options, group=settings.group, zone=settings.zone)
+        if settings.zone and service == WEATHER:
+            options = replace(options, select_mode=SelectMode.CLOSEST)
+    return options

@@ -1,0 +1,63 @@
+"""Questions about weather to another process: how many at the same time."""
+
+import asyncio
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from rum_twisted.rpc.bridge import future
+from rum_twisted.terms.units import Seconds
+from rum_twisted.weather.remote import AT_ONCE, MOST, RemoteWeather
+from tests.integration.asyncio_case import AsyncioTestCase
+
+
+class SlowClients:
+    """Clients of a service that answers when the test says so, and always a failure."""
+
+    def __init__(self) -> None:
+        self.calls: list[asyncio.Future[Any]] = []
+
+    def client(self, service: str) -> "SlowClients":
+        """Return the one client."""
+        return self
+
+    async def call(self, *_: object, **__: object) -> Any:
+        """Wait for the test."""
+        self.calls.append(asyncio.get_running_loop().create_future())
+        return await self.calls[-1]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class BoundTests(AsyncioTestCase):
+    """A front that asks for much at once."""
+
+    def test_few_are_asked_at_once_and_not_without_end(self) -> Deferred[None]:
+        """Eight are under way, others wait; beyond the bound there is no report."""
+        return self.run_here(self.check_bounds())
+
+    async def check_bounds(self) -> None:
+        """Ask for as much as may wait, and one more."""
+        clients: Any = SlowClients()
+        weather = RemoteWeather(clients, Seconds(5.0))
+        weather.startService()
+        questions = [weather.metar("EHAM") for _ in range(MOST)]
+        await asyncio.sleep(0)
+        self.assertEqual(len(clients.calls), AT_ONCE)
+        self.assertEqual(weather.asking, MOST)
+        one_more = await future(weather.metar("EHAM"))
+        self.assertIsNone(one_more)
+        questions[0].addErrback(lambda _: None)
+        questions[0].cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.assertEqual(len(clients.calls), AT_ONCE + 1)  # the next one's turn
+        for question in reversed(questions[1:]):
+            question.addErrback(lambda _: None)
+            question.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.assertEqual(weather.asking, 0)
+        self.assertEqual(len(clients.calls), AT_ONCE + 1)
+        weather.stopService()

@@ -37,6 +37,8 @@ from typing_extensions import override
 from rum_twisted.accounts.engine import reading
 from rum_twisted.accounts.loopengine import LoopConnection, LoopEngine
 from rum_twisted.accounts.member import (
+    HIGHEST_PILOT_RATING,
+    LONGEST,
     Actor,
     AuditEntry,
     Hours,
@@ -70,6 +72,8 @@ PAGE: Final = 500  # members that are read at once
 PRUNED_AT_ONCE: Final = 1000  # sessions; nobody waits longer for the rows than that
 _KEY_BYTES: Final = 12
 _NO_DATABASE: Final = "file is not a database"  # SQLite's words
+_ACTS_ON_MANY: Final = ("import", "export")
+_END_OF_TIME: Final = 253_402_300_800  # the year 10000; no calendar here goes farther
 _DETAIL: Final = 500  # letters of a change that the audit log quotes
 
 
@@ -475,7 +479,11 @@ class AccountDirectory:
             question = question.where(
                 or_(
                     AUDIT.c.whom == cid,
-                    AUDIT.c.whom.startswith(f"{cid} ", autoescape=True),
+                    and_(
+                        AUDIT.c.whom.startswith(f"{cid} ", autoescape=True),
+                        # There it is a number of members, not a CID.
+                        AUDIT.c.act.not_in(_ACTS_ON_MANY),
+                    ),
                     AUDIT.c.by_whom == cid,
                     AUDIT.c.by_whom.startswith(f"{cid} ", autoescape=True),
                 )
@@ -614,28 +622,53 @@ def _permissions_of(words: str) -> frozenset[Permission]:
     )
 
 
+def _moment_of(value: Any) -> Seconds | None:
+    """Read a time; one that no calendar has, or milliseconds, is none."""
+    if isinstance(value, int | float) and 0 <= value < _END_OF_TIME:
+        return Seconds(float(value))
+    return None
+
+
+def _text_of(name: str, value: Any) -> str:
+    """Read a text, cut to what can be kept; nothing where there is none."""
+    return "" if value is None else str(value).replace("\0", "")[: LONGEST[name]]
+
+
+def _restriction_of(row: Mapping[str, Any]) -> Restriction | None:
+    """Read a restriction; whatever is wrong with it, it does not let him in."""
+    if row["restriction"] is None:
+        return None
+    until = _moment_of(row["restricted_until"])
+    since = _moment_of(row["restricted_since"]) or Seconds(0.0)
+    return Restriction(
+        kind=RestrictionKind(row["restriction"]),
+        reason=_text_of("reason", row["restriction_reason"]),
+        since=since if until is None else min(since, until),
+        until=until,
+        by=_text_of("name", row["restricted_by"]),
+    )
+
+
 def _member_of_mapping(row: Mapping[str, Any]) -> Member:
-    restriction = None
-    if row["restriction"] is not None:
-        restriction = Restriction(
-            kind=RestrictionKind(row["restriction"]),
-            reason=row["restriction_reason"],
-            since=row["restricted_since"],
-            until=row["restricted_until"],
-            by=row["restricted_by"],
-        )
+    """Read a member, who may have been written by another program.
+
+    What the tables let in and no member can have is mended here: a slip in one row
+    must not keep that member out without a word, and the staff from seeing the list.
+    """
+    stored = row["password_hash"]
     return Member(
         cid=row["cid"],
-        name=row["name"],
-        email=row["email"],
+        name=_text_of("name", row["name"]),
+        email=_text_of("email", row["email"]),
         rating=Rating(row["rating"]),
-        pilot_rating=row["pilot_rating"],
+        pilot_rating=min(max(row["pilot_rating"], 0), HIGHEST_PILOT_RATING),
         permissions=_permissions_of(row["permissions"]),
-        notes=row["notes"],
-        password_hash=row["password_hash"],
-        created=row["created"],
-        last_seen=row["last_seen"],
-        restriction=restriction,
+        notes=_text_of("notes", row["notes"]),
+        # A part of a hash is none.
+        password_hash=stored if len(stored) <= LONGEST["password_hash"] else "",
+        created=_moment_of(row["created"]),
+        last_seen=_moment_of(row["last_seen"]),
+        restriction=_restriction_of(row),
     )
 
 

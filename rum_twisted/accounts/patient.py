@@ -46,6 +46,8 @@ _FIRST_PAUSE: Final = Seconds(0.25)
 _LONGEST_PAUSE: Final = Seconds(2.0)  # a look costs next to nothing
 _PAUSE_IF_UNUSABLE: Final = Seconds(60.0)  # somebody has to do something first
 _JITTER: Final = (0.5, 1.0)  # of the pause, so that servers do not come all at once
+_STEADY: Final = Seconds(30.0)  # who is back for so long is back
+_TOLD_AGAIN: Final = Seconds(60.0)  # of trouble that comes again and again
 _CLOSING_TIMEOUT: Final = Seconds(3.0)
 _GRACE: Final = Seconds(1.0)  # the driver's own bound comes first, with better words
 _STOPPED: Final = "the server is not running"
@@ -117,6 +119,8 @@ class PatientDatabase(Service):
         self._is_told = False  # the operator knows of the trouble
         self._has_been_there = False
         self._away_since = 0.0
+        self._back_at: float | None = None  # since then it is there
+        self._told_at: float | None = None  # the last line about trouble
         self._pause = _FIRST_PAUSE
         self._next_look: IDelayedCall | None = None
         self._look: Deferred[None] | None = None
@@ -152,6 +156,7 @@ class PatientDatabase(Service):
         self._trouble = _OPENING
         self._is_told = False
         self._has_been_there = False
+        self._back_at = self._told_at = None
         self._pause = _FIRST_PAUSE
         self._away_since = self._clock.seconds()
         self._look_now()
@@ -297,12 +302,21 @@ class PatientDatabase(Service):
         """Note that a question found no answer, and look what it is."""
         if self._state is not _State.THERE:
             return
+        now = self._clock.seconds()
         self._state = _State.AWAY
-        self._away_since = self._clock.seconds()
-        self._pause = _FIRST_PAUSE
+        self._away_since = now
         self._is_told = False
-        self._tell(trouble)
-        self._look_now()
+        if self._back_at is None or now - self._back_at >= _STEADY:
+            self._pause = _FIRST_PAUSE
+            self._tell(trouble)
+            self._look_now()
+            return
+        # A look finds it, and whoever asks more does not: a damaged file, a locked
+        # table. To look again at once would go on without end, as fast as it can.
+        self._trouble = trouble
+        if self._told_at is None or now - self._told_at >= _TOLD_AGAIN:
+            self._tell(trouble)
+        self._look_later()
 
     def _look_now(self) -> None:
         if self._next_look is not None:
@@ -318,10 +332,16 @@ class PatientDatabase(Service):
         if isinstance(outcome, Failure) and not outcome.check(CancelledError):
             self.log.failure("member database {name}: look failed", outcome)
         if self._state is _State.AWAY:
-            low, high = _JITTER
-            delay = self._pause * self._random.uniform(low, high)
-            self._pause = Seconds(min(self._pause * 2, _LONGEST_PAUSE))
-            self._next_look = self._clock.callLater(delay, self._look_again)
+            self._look_later()
+
+    def _look_later(self) -> None:
+        """Look after a pause, the next one after a longer one."""
+        if self._look is not None or self._next_look is not None:
+            return
+        low, high = _JITTER
+        delay = self._pause * self._random.uniform(low, high)
+        self._pause = Seconds(min(self._pause * 2, _LONGEST_PAUSE))
+        self._next_look = self._clock.callLater(delay, self._look_again)
 
     def _look_again(self) -> None:
         self._next_look = None
@@ -396,6 +416,7 @@ class PatientDatabase(Service):
     def _tell(self, trouble: str) -> None:
         self._trouble = trouble
         self._is_told = True
+        self._told_at = self._clock.seconds()
         self.log.warn(
             "member database {name} does not answer: {trouble}; logons wait for it,"
             " nobody online is concerned",
@@ -419,6 +440,7 @@ class PatientDatabase(Service):
         if self._state is not _State.AWAY:
             return
         self._state = _State.THERE
+        self._back_at = self._clock.seconds()
         waiting, self._waiting = self._waiting, {}
         if self._is_told:
             self.log.info(

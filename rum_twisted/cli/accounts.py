@@ -28,6 +28,7 @@ from rum_twisted.cli.transfer import export_members, import_members
 from rum_twisted.cli.words import (
     PERMISSION,
     RatingWord,
+    Text,
     cid_argument,
     confirm,
     dry_run_option,
@@ -178,7 +179,7 @@ def show(invocation: Invocation, cid: str, *, as_json: bool) -> None:
 
 
 @account.command(name="list")
-@click.argument("text", default="")
+@click.argument("text", type=Text(), default="")
 @click.option("--lowest", type=RatingWord(), help="Rating from.")
 @click.option("--highest", type=RatingWord(), help="Rating up to.")
 @click.option("--restricted/--free", "restricted", default=None)

@@ -12,6 +12,7 @@ from rum_twisted.cli.asking import ask_server
 from rum_twisted.cli.invocation import Invocation, pass_invocation
 from rum_twisted.cli.letters import shown, wire_text
 from rum_twisted.cli.output import Output, as_json_option
+from rum_twisted.terms.identity import fold
 
 __all__ = ["lockouts"]
 
@@ -39,9 +40,10 @@ def lockouts(context: click.Context, *, as_json: bool) -> None:
 @pass_invocation
 def lift(invocation: Invocation, key: str, *, dry_run: bool, as_json: bool) -> None:
     """Let the address or CID that is listed as KEY try again at once."""
+    counted = fold(wire_text(key))  # as the server does
     if not dry_run:
-        _noted(invocation, key)
-    elif all(lockout["key"] != key for lockout in _lockouts(invocation)):
+        _noted(invocation, counted)
+    elif all(lockout["key"] != shown(counted) for lockout in _lockouts(invocation)):
         raise click.ClickException(f"{key}: nobody is kept waiting under this key")
     Output(as_json).done(f"{key} may try again", dry_run=dry_run, key=key)
 
@@ -50,7 +52,7 @@ def _noted(invocation: Invocation, key: str) -> None:
     """Lift a lockout, and write it into the audit log where there is a database."""
 
     def lift_it() -> None:
-        ask_server(invocation, "lockouts.lift", key=wire_text(key))
+        ask_server(invocation, "lockouts.lift", key=key)
 
     if invocation.config().chosen_store() != "database":
         invocation.refuse_name()  # there is no member who could prove who he is
@@ -59,7 +61,7 @@ def _noted(invocation: Invocation, key: str) -> None:
     # The database's libraries are loaded for this alone.
     from rum_twisted.cli.store import note_act  # noqa: PLC0415
 
-    note_act(invocation, "unlock", wire_text(key), lift_it)
+    note_act(invocation, "unlock", key, lift_it)
 
 
 def _lockouts(invocation: Invocation) -> list[Mapping[str, Any]]:

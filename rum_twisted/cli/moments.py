@@ -45,12 +45,13 @@ def point(text: str, now: Seconds) -> Seconds:
     """
     try:
         when = datetime.fromisoformat(text)
-    except ValueError as error:
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        when = when.astimezone(UTC)  # it has to be shown so
+    except (ValueError, OverflowError) as error:
         raise UnfitMoment(
             f"{text!r}: due a date such as 2026-12-31 or 2026-12-31T18:00+08:00"
         ) from error
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
     if when.timestamp() <= now:
         raise UnfitMoment(f"{text!r}: has passed already")
     return Seconds(when.timestamp())

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from rum_twisted.accounts.member import is_possible_cid
 from rum_twisted.cli.facts import rating_word
-from rum_twisted.cli.imports.rows import Refusal, one_line
+from rum_twisted.cli.imports.rows import Refusal, one_line, unicode_text
 from rum_twisted.cli.letters import wire_text
 from rum_twisted.terms.identity import Rating
 from rum_twisted.terms.permissions import Permission
@@ -20,6 +20,7 @@ from rum_twisted.terms.permissions import Permission
 __all__ = [
     "PERMISSION",
     "RatingWord",
+    "Text",
     "TextLine",
     "cid_argument",
     "confirm",
@@ -49,6 +50,22 @@ class RatingWord(click.ParamType[Rating]):
         return self.fail(f"{value!r} is none of: {_RATINGS}", param, ctx)
 
 
+class Text(click.ParamType[str]):
+    """Text of any number of lines, such as notes."""
+
+    name = "text"
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the text; bytes that are none are a mistake."""
+        try:
+            return unicode_text(value, "text")
+        except Refusal as refusal:
+            return self.fail(str(refusal), param, ctx)
+
+
 class TextLine(click.ParamType[str]):
     """One line of text: a name, a mail address."""
 
@@ -73,7 +90,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def particulars(command: F) -> F:
     """Add the options for what staff may change of a member as they like."""
     for option in (
-        click.option("--notes", help="What the staff keeps in mind."),
+        click.option("--notes", type=Text(), help="What the staff keeps in mind."),
         click.option("--pilot-rating", type=click.IntRange(0, 1023)),
         click.option("--email", type=TextLine(), help="The mail address."),
         click.option("--name", type=TextLine(), help="The real name."),

@@ -154,4 +154,7 @@ def date_of(line: bytes) -> Seconds | None:
     if found is None:
         return None
     year, month, day, hour, minute = map(int, found.groups())
-    return Seconds(timegm((year, month, day, hour, minute, 0)))
+    try:
+        return Seconds(timegm((year, month, day, hour, minute, 0)))
+    except ValueError:  # a month that does not exist
+        return None

@@ -309,6 +309,40 @@ class DirectoryContract:
 
             self.on_directory(work)
 
+        def test_slips_of_other_programs(self) -> None:
+            """A row that a web site wrote badly hides nobody, and frees nobody."""
+
+            async def work(directory: AccountDirectory) -> None:
+                await directory.add(make_member("1"), STAFF)
+                await directory.add(make_member("2"), STAFF)
+                for change in (
+                    "restriction = 'ban'",  # and nothing of reason, since and by
+                    "restricted_until = 1.8e12",  # milliseconds
+                    "created = 1e300, last_seen = -1e300",
+                    "pilot_rating = -5",
+                    f"notes = '{'x' * 20_000}'",
+                ):
+                    async with self.engine.begin() as connection:
+                        await connection.execute(
+                            text(f"UPDATE rum_members SET {change} WHERE cid = '1'")  # noqa: S608
+                        )
+                    found = await directory.find("1")
+                    assert found is not None
+                    assert found.restriction is not None
+                    self.assertIs(found.restriction.kind, RestrictionKind.BAN)
+                    self.assertTrue(found.restriction.holds_at(NOON))
+                    listed = [member.cid async for member in directory.members()]
+                    self.assertEqual(listed, ["1", "2"])
+                found = await directory.find("1")
+                assert found is not None
+                assert found.restriction is not None
+                self.assertIsNone(found.restriction.until)
+                self.assertIsNone(found.last_seen)
+                self.assertEqual(found.pilot_rating, 0)
+                await directory.change("1", STAFF, notes="short")
+
+            self.on_directory(work)
+
         def test_what_fails_midway_is_not_done(self) -> None:
             """A change without its line in the audit log does not come about."""
 
@@ -623,6 +657,18 @@ class DirectoryContract:
                     [each.whom for each in await directory.audit_log(9, about="1")],
                     ["10", "1 KLM1", "1"],
                 )
+
+            self.on_directory(work)
+
+        def test_number_of_members_is_no_cid(self) -> None:
+            """An import of one member is nothing that was done to member 1."""
+
+            async def work(directory: AccountDirectory) -> None:
+                await directory.insert_batch([make_member("1000001")], STAFF)
+                self.assertEqual(await self.acts(directory), ["import 1 members"])
+                self.assertEqual(await directory.audit_log(9, about="1"), [])
+                about_staff = await directory.audit_log(9, about=STAFF.name)
+                self.assertEqual([each.act for each in about_staff], ["import"])
 
             self.on_directory(work)
 

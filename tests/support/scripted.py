@@ -42,6 +42,7 @@ class ScriptedDirectory(AccountDirectory):
         self.revision: str | None = REVISION
         self.trouble: BaseException | None = None
         self.write_trouble: BaseException | None = None
+        self.find_trouble: BaseException | None = None  # of members, and of no look
         self.holds = False
         self.holds_writes = False
         self.held: list[Deferred[None]] = []
@@ -82,6 +83,8 @@ class ScriptedDirectory(AccountDirectory):
     @override
     async def find(self, cid: str) -> Member | None:
         await self._be_asked(f"find {cid}")
+        if self.find_trouble is not None:
+            raise self.find_trouble
         return self.members_by_cid.get(fold(cid))
 
     @override

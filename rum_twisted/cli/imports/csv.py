@@ -34,6 +34,7 @@ from rum_twisted.cli.imports.rows import (
     permissions,
     plain,
     rating,
+    unicode_text,
     whole_number,
 )
 from rum_twisted.cli.letters import wire_text
@@ -181,6 +182,11 @@ def _object(number: int, line: str) -> Mapping[str, object] | Refused:
     for name in record:
         if name not in COLUMNS:
             return Refused(number, "", f"its key {name[:32]!r} is not known")
+    try:
+        for name, value in record.items():
+            unicode_text(str(value), name)
+    except Refusal as refusal:
+        return Refused(number, "", str(refusal))
     if isinstance(record.get("permissions"), list):
         record["permissions"] = " ".join(map(str, record["permissions"]))
     return record

@@ -29,10 +29,12 @@ __all__ = [
     "permissions",
     "plain",
     "rating",
+    "unicode_text",
     "whole_number",
 ]
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HALF: Final = re.compile(r"[\ud800-\udfff]")  # no text; UTF-8 cannot hold it
 _END_OF_TIME: Final = 253_402_300_800  # the year 10000; no calendar here goes farther
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _QUOTED_LENGTH: Final = 40  # signs of a wrong value in a reason
@@ -140,13 +142,28 @@ def permissions(words: str) -> frozenset[Permission]:
     return frozenset(found)
 
 
+def unicode_text(text: str, name: str) -> str:
+    """Return a text that can be kept.
+
+    Args:
+        text: from a command line or from JSON, which may hold what is none.
+        name: what it is, for the reason.
+
+    Raises:
+        Refusal: UTF-8 cannot hold it.
+    """
+    if _HALF.search(text):
+        raise Refusal(f"its {name} is not UTF-8 text")
+    return text
+
+
 def one_line(value: object, name: str) -> str:
     """Return a name, a mail address or a reason; nothing for a missing one.
 
     Raises:
-        Refusal: it has control signs.
+        Refusal: it has control signs, or is no text.
     """
-    text = "" if value is None else str(value).strip()
+    text = unicode_text("" if value is None else str(value).strip(), name)
     if _CONTROL.search(text):
         raise Refusal(f"its {name} has a line end or a control sign")
     return text

@@ -228,6 +228,22 @@ class AwayTests(PatientTestCase):
         self.assertEqual(logs[1]["waiting"], 100)
         self.assertGreater(logs[1]["seconds"], 34)
 
+    def test_looks_that_find_it_while_questions_do_not(self) -> None:
+        """A damaged file: it is asked every 1 to 2 s, and told about once a minute."""
+        self.directory.find_trouble = LOCKED
+        with capturedLogs() as logs:
+            self.ask(None)
+            self.advance(10)
+            self.looks()
+            self.advance(60)
+            self.assertTrue(30 <= self.directory.asked.count("find 1") <= 62)
+            self.assertTrue(30 <= self.looks() <= 62)
+        self.assertLessEqual(len(logs), 4)
+        self.directory.find_trouble = None
+        self.advance(3)
+        self.successResultOf(self.ask())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_slow_answer_is_none(self) -> None:
         """A statement that takes too long is given up; the next look finds it back."""
         self.directory.holds = True

@@ -88,6 +88,8 @@ class AddTests(CommandTestCase):
             ((CID, "--rating", "13"), "12 administrator"),
             ((CID, "--permit", "fly"), "kick"),
             ((CID, "--name", "a\x1bb"), "control sign"),
+            ((CID, "--name", "\udcff"), "is not UTF-8 text"),
+            ((CID, "--notes", "a\n\udcff"), "is not UTF-8 text"),
             ((CID, "--name", "x" * 201), "at most 200"),
             ((CID, "--pilot-rating", "-1"), "pilot-rating"),
             ((CID, "--password-stdin"), "exclude each other"),

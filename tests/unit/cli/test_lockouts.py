@@ -1,6 +1,13 @@
 """``rumctl lockouts`` where no server can be asked; `tests.integration` asks one."""
 
+import json
+import socket
+from threading import Thread
+from typing import Any, Final
+
 from tests.unit.cli.builders import CommandTestCase
+
+PATIENCE: Final = 10.0  # seconds
 
 
 class LockoutTests(CommandTestCase):
@@ -15,6 +22,45 @@ class LockoutTests(CommandTestCase):
             )
         audit = self.directory(lambda directory: directory.audit_log(1))
         self.assertEqual(audit, [])
+
+    def answered(self, result: object, *arguments: str) -> dict[str, Any]:
+        """Run a command that succeeds; return what it asked the server.
+
+        Args:
+            result: what the server answers.
+            arguments: behind ``rumctl lockouts``.
+        """
+        asked: list[bytes] = []
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.settimeout(PATIENCE)
+        path = self.folder / "control.sock"
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rwb") as lines:
+                asked.append(lines.readline())
+                lines.write(json.dumps({"result": result}).encode() + b"\n")
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            self.assert_done(self.rumctl("lockouts", *arguments), "may try again")
+        finally:
+            thread.join(PATIENCE)
+            path.unlink()
+        question: dict[str, Any] = json.loads(asked[0])
+        return question
+
+    def test_a_cid_in_any_case(self) -> None:
+        """It is lifted, and noted, as the server counts it: in lower case."""
+        listed = [{"key": "abc", "counted": "cid", "failures": 6, "wait": 2.0}]
+        self.answered(listed, "lift", "ABC", "--dry-run")
+        question = self.answered(None, "lift", "ABC")
+        self.assertEqual(question["arguments"], {"key": "abc"})
+        self.assertEqual(self.noted().whom, "abc")
 
     def test_a_server_without_a_socket_file(self) -> None:
         """The setting is named."""

@@ -46,6 +46,12 @@ class MomentTests(SynchronousTestCase):
 
     def test_what_is_no_date_is_refused(self) -> None:
         """With an example of one."""
-        for text in ("", "tomorrow", "28.05.2026", "2026-13-01"):
+        for text in (
+            "",
+            "tomorrow",
+            "28.05.2026",
+            "2026-13-01",
+            "9999-12-31T23:59-12:00",  # the year 10000 in UTC
+        ):
             with self.assertRaisesRegex(UnfitMoment, "due a date such as"):
                 point(text, NOW)

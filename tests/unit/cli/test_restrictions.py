@@ -52,6 +52,13 @@ class RestrictionTests(CommandTestCase):
         )
         self.assertEqual(answer["until"], "2027-01-01T00:00:00+00:00")
 
+    def test_a_reason_that_is_no_text(self) -> None:
+        """Bytes that are no UTF-8 are a mistake of the command line."""
+        result = self.rumctl("account", "ban", CID, "--reason", "\udcff")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("its reason is not UTF-8 text", result.stderr)
+        self.assertIsNone(self.restriction())
+
     def test_lifting(self) -> None:
         """He may log on again, and the audit log has it."""
         self.rumctl("account", "ban", CID, "--reason", "x")

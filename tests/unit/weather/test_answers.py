@@ -176,5 +176,7 @@ class MadeAtTests(SynchronousTestCase):
         """The lines above the reports of some sources are understood."""
         self.assertEqual(date_of(b"2026/11/21 12:00"), NOON)
         self.assertEqual(date_of(b"  2026/11/21 12:00 \r"), NOON)
+        for month in (b"00", b"13", b"19"):
+            self.assertIsNone(date_of(b"2026/%s/21 12:00" % month))
         for line in (b"", b"2026-11-21 12:00", b"2026/11/21", b"x2026/11/21 12:00"):
             self.assertIsNone(date_of(line), line)

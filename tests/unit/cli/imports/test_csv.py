@@ -159,3 +159,23 @@ class JsonLinesTests(FolderTestCase):
             [number for number, _ in refusals_of(read(JsonLines(path)))],
             [1, 2, 3, 4, 5],
         )
+
+    def test_half_a_letter_is_refused(self) -> None:
+        """JSON can name what is no text; one such value costs its line only."""
+        path = self.write(
+            "members.jsonl",
+            '{"cid": "1\\ud800", "rating": 1}\n'
+            '{"cid": "2", "rating": 1, "notes": "\\udfff"}\n'
+            '{"cid": "3", "rating": 1, "password_hash": "\\ud800"}\n'
+            '{"cid": "4", "rating": 1, "name": "\\ud83d\\ude00"}\n',
+        )
+        found = read(JsonLines(path))
+        self.assertEqual(
+            refusals_of(found),
+            [
+                (1, "its cid is not UTF-8 text"),
+                (2, "its notes is not UTF-8 text"),
+                (3, "its password_hash is not UTF-8 text"),
+            ],
+        )
+        self.assertEqual([member.cid for member in members_of(found)], ["4"])

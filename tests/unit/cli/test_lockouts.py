@@ -5,6 +5,7 @@ import socket
 from threading import Thread
 from typing import Any, Final
 
+from rum_twisted.control.address import socket_name
 from tests.unit.cli.builders import CommandTestCase
 
 PATIENCE: Final = 10.0  # seconds
@@ -35,7 +36,8 @@ class LockoutTests(CommandTestCase):
         self.addCleanup(listener.close)
         listener.settimeout(PATIENCE)
         path = self.folder / "control.sock"
-        listener.bind(str(path))
+        with socket_name(path) as name:  # the folder of a test is deep in a tree
+            listener.bind(name)
         listener.listen()
 
         def serve() -> None:

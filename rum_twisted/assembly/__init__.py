@@ -13,7 +13,8 @@
     ├── whazzup       the status file, if it is wanted
     ├── control       rumctl's way in, if it is wanted
     ├── pergola       the FSD front
-    └── listing       tells other processes what this one plays
+    ├── listing       tells other processes what this one plays
+    └── systemd       tells systemd of us, if it waits for that
 
 Each is found with ``getServiceNamed``. They start in this order: nobody is let in
 before the accounts are there. They stop one after the other in the opposite one, each

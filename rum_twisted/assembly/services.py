@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["build_services", "check_fabric"]
 
 _QUIET: Final = "GRPC_VERBOSITY"  # gRPC's own variable, read when it is imported
+_WAITED_FOR: Final = "NOTIFY_SOCKET"  # systemd's, where it waits for a word of ours
 
 
 def build_services(
@@ -117,6 +118,7 @@ class _Tree:
             self._finish_front(*accounts, weather)
         if self._fabric is not None and server is not None:
             self._add(self._fabric.listing(server))
+        self._add(*self._systemd())
         admin.watch(*self._watched, *root)
         admin.roots["rum"] = root
 
@@ -213,6 +215,15 @@ class _Tree:
         path = self._config.control_socket
         if path is not None:
             yield ControlSocket(path, self._reactor, self._commands)
+
+    def _systemd(self) -> Iterator[IService]:
+        if _WAITED_FOR not in os.environ:
+            return
+        from rum_twisted.admin.systemd import take_notifier  # noqa: PLC0415
+
+        notifier = take_notifier(os.environ, self._reactor)
+        if notifier is not None:
+            yield notifier
 
 
 def _tell_nobody(text: str) -> None:

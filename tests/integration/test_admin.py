@@ -36,8 +36,12 @@ class AdminTestCase(SynchronousTestCase):
         self.http = free_port()
 
     @contextlib.contextmanager
-    def serve(self) -> Iterator[None]:
-        """Run the server until it answers, and end it afterwards."""
+    def serve(self, **variables: str) -> Iterator[None]:
+        """Run the server until it answers, and end it afterwards.
+
+        Args:
+            variables: of its environment, besides those that it needs.
+        """
         settings = (
             f'pergola.listen=["tcp:{self.port}:interface=127.0.0.1"]',
             f'pergola.http="tcp:{self.http}:interface=127.0.0.1"',
@@ -50,6 +54,7 @@ class AdminTestCase(SynchronousTestCase):
             },
             "PYTHONPATH": str(ROOT),
             "STANDSTILL": "\n".join(settings),
+            **variables,
         }
         command = (
             *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),

@@ -99,8 +99,8 @@ class Fanout:
 
     Args:
         clock: schedules turns.
-        cpu_clock: CPU seconds of this process so far; turns are tuned by it, and
-            not by wall time, which a CPU limit stretches.
+        cpu_clock: CPU seconds of the reactor's thread so far; turns are tuned by it,
+            and not by wall time, which a CPU limit stretches.
         longest_turn: the bound of a turn.
         roster: who is on, to find the aircraft of a waiting position.
         told_at_a_time: to how many clients news are written at a stretch.

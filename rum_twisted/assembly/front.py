@@ -18,6 +18,7 @@ from rum_twisted.pergola.service import CannotStart, PergolaService
 from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
 from rum_twisted.session.network import Network
 from rum_twisted.session.staff import tell_staff
+from rum_twisted.session.tally import Tally
 from rum_twisted.terms.units import Seconds
 from rum_twisted.web.whazzup import ServerIdentity, WhazzupFile
 from rum_twisted.world.roster import Roster
@@ -40,9 +41,10 @@ class Front:
         self._random = random
         self.roster = Roster()
         turn = Seconds(config.pergola.turn_max)
+        self.tally = Tally()
         # Of this thread: a password that is hashed in another one meanwhile is no
         # cost of a turn, and would make turns rare while members log on.
-        self._fanout = Fanout(reactor, thread_time, turn, self.roster)
+        self._fanout = Fanout(reactor, thread_time, turn, self.roster, tally=self.tally)
 
     def tell_staff(self, text: str) -> None:
         """Say a line to the staff who are online."""
@@ -87,6 +89,7 @@ class Front:
             weather=weather,
             greeting=Greeting(settings.motd, settings.email),
             now=lambda: Seconds(time()),
+            tally=self.tally,
         )
         return PergolaService(
             self._reactor,

@@ -14,7 +14,7 @@ would come back as a ghost.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Final
 
 __all__ = ["Backlog", "Nearness"]
@@ -34,6 +34,10 @@ _TEXT_SHARE: Final = 2  # spoken lines may fill one half of the bound
 class Backlog:
     """Lines that wait, by class.
 
+    Args:
+        bound: bytes that may wait.
+        losses: counts the lines of all clients that are dropped, by class.
+
     Invariants: ``size`` is the number of bytes of all lines that wait, ``spoken`` of
     those that clients said, the positions that go in front of their words included;
     ``spoken`` is at most half of the bound.
@@ -42,6 +46,7 @@ class Backlog:
     __slots__ = (
         "_begun",
         "_bound",
+        "_losses",
         "_positions",
         "_urgent",
         "dropped",
@@ -49,8 +54,9 @@ class Backlog:
         "spoken",
     )
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, losses: MutableMapping[str, int]) -> None:
         self._bound = bound
+        self._losses = losses
         self._begun = b""  # the rest of a line that was sent in part
         self._urgent: deque[bytes] = deque()
         self._positions: dict[bytes, bytes] = {}  # by prefix and callsign
@@ -135,6 +141,7 @@ class Backlog:
         has_room = (self.spoken + spoken) * _TEXT_SHARE <= self._bound
         if is_spoken and not has_room:
             self.dropped += 1
+            self._losses["spoken"] += 1
             return
         if has_room and line[:3] not in _DEPARTURES:
             self._urgent.extend(map(positions.pop, keys))
@@ -153,6 +160,7 @@ class Backlog:
     def _drop_position(self, key: bytes) -> None:
         self.size -= len(self._positions.pop(key))
         self.dropped += 1
+        self._losses["position"] += 1
 
 
 def _is_spoken(line: bytes) -> bool:

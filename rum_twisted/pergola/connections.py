@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from typing_extensions import override
 
+from rum_twisted.session.tally import Closing
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 
@@ -42,7 +43,7 @@ class Connection(Protocol):
     def say(self, text: str) -> None:
         """Send the client a text of the server, if he is on."""
 
-    def disconnect(self) -> None:
+    def disconnect(self, why: Closing = ...) -> None:
         """End the session as if the client had logged off."""
 
 

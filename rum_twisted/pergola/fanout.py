@@ -60,6 +60,7 @@ from zope.interface import implementer
 
 from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
 from rum_twisted.session.interfaces import IConnection, IDelivery
+from rum_twisted.session.tally import Tally
 from rum_twisted.terms.measure import BYTES_OBJECT, Measure
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
@@ -104,6 +105,7 @@ class Fanout:
         longest_turn: the bound of a turn.
         roster: who is on, to find the aircraft of a waiting position.
         told_at_a_time: to how many clients news are written at a stretch.
+        tally: counts what goes out.
 
     Invariants: a feed with reports is marked so, and belongs to one of the fed cells;
     an outbox with lines of its own is in a fed cell, touched, or due; while any of
@@ -120,8 +122,11 @@ class Fanout:
         longest_turn: Seconds,
         roster: Roster,
         told_at_a_time: int = TOLD_AT_A_TIME,
+        *,
+        tally: Tally | None = None,
     ) -> None:
-        self.turn = Turn()
+        self.tally = tally or Tally()
+        self.turn = Turn(self.tally)
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._turn_max = longest_turn
@@ -182,9 +187,12 @@ class Fanout:
         spot = outbox.spot
         self._move(outbox, spot, client, client.position)
         whole, single = self._airspace.within(spot, Channel.POSITION)
-        common = self.turn.common
+        turn = self.turn
+        common = turn.common
         mine = spot.cell
+        receivers = len(single)
         for cell in whole:
+            receivers += len(cell.members)
             feed = cell.feed
             if feed.heard < len(common):
                 feed.bring_up(common)
@@ -194,10 +202,15 @@ class Fanout:
             if cell is mine:
                 outbox.take_over(feed)
                 outbox.seen += 1
+                receivers -= 1
             feed.lines.append(line)
         for other in single:
             self._touched.append(other.owner)
             other.owner.put(line)
+        self.tally.count_out(line, receivers)
+        self.tally.receivers.observe(receivers)
+        read_at = turn.read_at
+        turn.reported.append(self._clock.seconds() if read_at is None else read_at)
         self._schedule()
 
     def announce(self, line: bytes, sender: Client | None) -> None:
@@ -207,11 +220,18 @@ class Fanout:
         outbox = self._outboxes.get(sender) if sender else None
         if outbox is not None and outbox.spot is not None:
             outbox.catch_up()
-            self.turn.common.append(line)
+            self._append_news(line)
             outbox.start_with(outbox.spot.cell.feed)
         else:
-            self.turn.common.append(line)
+            self._append_news(line)
+        self.tally.count_out(line, len(self._outboxes) - (outbox is not None))
         self._schedule_news()
+
+    def _append_news(self, line: bytes) -> None:
+        turn = self.turn
+        read_at = turn.read_at
+        turn.announced.append(self._clock.seconds() if read_at is None else read_at)
+        turn.common.append(line)
 
     def send(self, line: bytes, receiver: Client) -> None:
         """Give one client a line, at once."""
@@ -250,6 +270,9 @@ class Fanout:
             due, turn.due = turn.due, []
             for outbox in due:
                 outbox.settle()
+            if turn.read_at is not None:
+                delay = self._clock.seconds() - turn.read_at
+                self.tally.delays.direct.observe(delay)
         while turn.condemned:
             outbox, reason = turn.condemned.popitem()
             outbox.owner.cut(reason)
@@ -265,8 +288,9 @@ class Fanout:
         self._is_ripe = False
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
+        tally = self.tally
         for cell in fed:
-            _write_to_members(cell)
+            _write_to_members(cell, tally)
         has_news = bool(self.turn.common)
         for outbox in touched:
             if outbox.own and has_news:
@@ -274,9 +298,11 @@ class Fanout:
             elif outbox.own:
                 outbox.end_turn(_NOTHING)
         self.settle()
-        self._not_before = self._clock.seconds() + self._pause_after(
-            self._cpu_clock() - started
-        )
+        now = self._clock.seconds()
+        self._not_before = now + self._pause_after(self._cpu_clock() - started)
+        tally.turns += 1
+        reported, self.turn.reported = self.turn.reported, []
+        tally.delays.report.observe_since(reported, now)
 
     def _pause_after(self, cost: float) -> float:
         """Return how long to write nothing after so many CPU seconds of writing."""
@@ -295,7 +321,7 @@ class Fanout:
         for cell in self._round:
             cell.feed.bring_up(common)
             if cell.feed.lines and not cell.feed.has_reports:  # else with those
-                _write_to_members(cell)
+                _write_to_members(cell, self.tally)
                 told += len(cell.members)
                 if told >= self._told_at_a_time:
                     self._next_news = self._clock.callLater(0, self._tell_news)
@@ -310,11 +336,15 @@ class Fanout:
     def _end_round(self) -> None:
         """Forget the news that everybody has heard."""
         pause = self._pause_after(self._round_cost) * NEWS_LEISURE
-        self._no_news_before = self._clock.seconds() + pause
+        now = self._clock.seconds()
+        self._no_news_before = now + pause
         cells = list(self._airspace.cells())
         common = self.turn.common
         heard = min((cell.feed.heard for cell in cells), default=len(common))
         del common[:heard]
+        announced = self.turn.announced
+        self.tally.delays.news.observe_since(announced[:heard], now)
+        del announced[:heard]
         for cell in cells:
             cell.feed.heard -= heard
         if common:
@@ -368,6 +398,8 @@ class Fanout:
         self._fed.clear()
         self._touched.clear()
         self.turn.common.clear()
+        self.turn.announced.clear()
+        self.turn.reported.clear()
         self._is_ripe = self._are_news_ripe = False
 
     def _schedule(self) -> None:
@@ -419,7 +451,7 @@ class Fanout:
         return 2.0 - 2.0 * (spot.x * there.x + spot.y * there.y + spot.z * there.z)
 
 
-def _write_to_members(cell: Cell[Outbox, Feed]) -> None:
+def _write_to_members(cell: Cell[Outbox, Feed], tally: Tally) -> None:
     """Write what a cell was fed to all its members, and give it an empty feed.
 
     This loop is where the time of a busy server goes: nearly every pass is one
@@ -429,10 +461,15 @@ def _write_to_members(cell: Cell[Outbox, Feed]) -> None:
     cell.feed = Feed(cell.feed.heard)
     data = b"".join(fed)
     size = len(data)
+    # Counted for all at once; whoever is not written all of it is taken off.
+    writes = len(cell.members)
+    missed = 0  # bytes
     for spot in cell.members:
         outbox = spot.owner
         try:
             if outbox.own is not None:
+                writes -= 1
+                missed += size
                 outbox.end_turn(fed)
                 continue
             try:
@@ -440,9 +477,14 @@ def _write_to_members(cell: Cell[Outbox, Feed]) -> None:
             except BlockingIOError:
                 sent = 0
             if sent != size:
+                missed += size - sent
                 outbox.fall_behind(data[sent:])
         except OSError:
+            missed += size
             outbox.fail()
         except Exception:  # noqa: BLE001  # a bug may cost one client, not the turn
             Fanout.log.failure("{outbox} cannot be written", outbox=outbox)
+            missed += size
             outbox.fail()
+    tally.writes += writes
+    tally.bytes_out += size * len(cell.members) - missed

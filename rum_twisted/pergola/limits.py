@@ -34,11 +34,19 @@ class Traffic:
     counts, not a burst after a logon.
     """
 
-    __slots__ = ("_rate", "_received", "_sampled_at", "begun_at", "last_line_at")
+    __slots__ = (
+        "_rate",
+        "_received",
+        "_sampled_at",
+        "begun_at",
+        "last_line_at",
+        "read_at",
+    )
 
     def __init__(self, now: float) -> None:
         self.begun_at = now  # by the clock, as all times here
         self.last_line_at = now  # any complete line counts
+        self.read_at = now  # when the input came that is handled
         self._sampled_at = now
         self._received = 0
         self._rate = 0.0

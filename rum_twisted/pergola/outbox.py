@@ -20,6 +20,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.pergola.backlog import Backlog, Nearness
+from rum_twisted.session.tally import Tally
 from rum_twisted.world.airspace import Spot
 from rum_twisted.world.client import Client
 
@@ -51,11 +52,29 @@ class Owner(Protocol):
 
 
 class Turn:
-    """What has come up since the last turn ended."""
+    """What has come up since the last turn ended.
 
-    __slots__ = ("common", "condemned", "due")
+    Args:
+        tally: counts it.
 
-    def __init__(self) -> None:
+    Invariant: ``announced`` has the time of each of the common lines.
+    """
+
+    __slots__ = (
+        "announced",
+        "common",
+        "condemned",
+        "due",
+        "read_at",
+        "reported",
+        "tally",
+    )
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self.read_at: float | None = None  # by the clock: the input that is handled
+        self.reported: list[float] = []  # when the turn's reports were read
+        self.announced: list[float] = []
         self.common: list[bytes] = []  # lines for everybody
         self.due: list[Outbox] = []  # to be written before the reactor turns
         self.condemned: dict[Outbox, str] = {}  # to be cut, and why
@@ -172,6 +191,7 @@ class Outbox:
 
     def push(self, line: bytes) -> None:
         """Give the client a line that must leave before the reactor turns."""
+        self._turn.tally.count_out(line, 1)
         self.put(line)
         if not self.is_due:
             self.is_due = True
@@ -232,7 +252,7 @@ class Outbox:
 
     def fall_behind(self, rest: bytes) -> None:
         """Keep what the kernel did not take of a write, and begin to be slow."""
-        backlog = self._backlog = Backlog(self._bound)
+        backlog = self._backlog = Backlog(self._bound, self._turn.tally.dropped)
         if self.own is None:
             self.own = []
         begun, end, lines = rest.partition(b"\n")
@@ -269,6 +289,8 @@ class Outbox:
             self._wait(lines)
             return
         data = b"".join(lines)
+        tally = self._turn.tally
+        tally.writes += 1
         try:
             sent = self.send(data)
         except BlockingIOError:
@@ -276,6 +298,7 @@ class Outbox:
         except OSError:
             self.fail()
             return
+        tally.bytes_out += sent
         if sent != len(data):
             self.fall_behind(data[sent:])
 
@@ -329,6 +352,9 @@ class Outbox:
             data = self._backlog.take(_CHUNK, self.nearness)
             if data:
                 self._transport.write(data)
+                tally = self._turn.tally
+                tally.writes += 1
+                tally.bytes_out += len(data)
             else:
                 if self._is_direct:
                     self._transport.unregisterProducer()
@@ -339,6 +365,8 @@ class Outbox:
     def stopProducing(self) -> None:
         """Forget what waits: the connection is gone."""
         self.is_dead = True
+        if self._backlog is not None:
+            self._turn.tally.dropped["gone"] += len(self._backlog)
         self._backlog = None
         self._finished = None
         self.send = len  # taken, and forgotten; not a method that keeps us alive

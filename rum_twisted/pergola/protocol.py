@@ -39,6 +39,7 @@ from rum_twisted.session.phases import Phase
 from rum_twisted.session.replies import TIMEOUT_WARNING, text_line
 from rum_twisted.session.session import Session
 from rum_twisted.session.staff import tell_staff
+from rum_twisted.session.tally import OTHER, Closing
 from rum_twisted.wire.errors import LineTooLong
 
 __all__ = ["FSDProtocol"]
@@ -144,10 +145,11 @@ class FSDProtocol(LineReceiver):
         self.outbox = Outbox(
             self, self.transport, self._limits.outbox_bytes, self._fanout.turn
         )
+        self._fanout.turn.tally.accepted += 1
         if self._connections.admit(self):
             return
         self.session.refuse(ServerFull())
-        self.session.close()
+        self.session.close(Closing.FULL)
         self._fanout.settle()
 
     @override
@@ -155,7 +157,10 @@ class FSDProtocol(LineReceiver):
         """Take bytes as they come, cut in any way."""
         if self.session.phase is Phase.CLOSED:
             return
-        self.traffic.count(len(data))
+        traffic = self.traffic
+        traffic.count(len(data))
+        traffic.read_at = self._connections.clock.seconds()
+        self._fanout.turn.tally.bytes_in += len(data)
         if self._rest:
             data = self._rest + data
             self._rest = b""
@@ -171,18 +176,19 @@ class FSDProtocol(LineReceiver):
             receive(self.session, line)
         except Exception:  # noqa: BLE001  # the boundary that outlives its guests
             self.log.failure("a line of {session} met a bug", session=self.session)
-            self.session.close()
+            self.session.close(Closing.BUG)
 
     @override
     def lineLengthExceeded(self, line: bytes) -> None:
         """Drop a line that is too long, and go on with the next one."""
+        self._fanout.turn.tally.lines_in[OTHER] += 1
         self.session.refuse(LineTooLong())
 
     @override
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Note that the socket is gone: the client leaves the world at once."""
         self.outbox.stopProducing()
-        self.session.end()
+        self.session.end(Closing.LOST)
         self._connections.forget(self)
         self.outbox.owner = _GONE
         self.session.connection = _GONE
@@ -213,6 +219,8 @@ class FSDProtocol(LineReceiver):
         """Go on with the lines held back; what was said meanwhile leaves."""
         if self._is_held:
             self._is_held = False
+            # What was held back has not waited for us.
+            self.traffic.read_at = self._connections.clock.seconds()
             self._go_on()
         if not self._is_busy:
             self._fanout.settle()
@@ -242,16 +250,16 @@ class FSDProtocol(LineReceiver):
         if self.session.phase is Phase.LOGGED_ON:
             self.send(text_line(self.session.name, text))
 
-    def disconnect(self) -> None:
+    def disconnect(self, why: Closing = Closing.KILLED) -> None:
         """End the session as if the client had logged off."""
-        self.session.close()
+        self.session.close(why)
 
-    def cut(self, reason: str) -> None:
+    def cut(self, reason: str, why: Closing = Closing.OVERFLOW) -> None:
         """Disconnect a client at once who does not read, or whose socket is dead."""
         self.log.warn(
             "{callsign} is cut: {reason}", callsign=self.session.name, reason=reason
         )
-        self.session.end()
+        self.session.end(why)
         self._connections.dismiss(self)
         self.outbox.stopProducing()
         self.transport.abortConnection()
@@ -261,15 +269,16 @@ class FSDProtocol(LineReceiver):
         limits = self._limits
         self._note_slowness()
         if self.outbox.idle_sweeps * SWEEP_INTERVAL > limits.stall_timeout:
-            self.cut(f"he took nothing for {limits.stall_timeout:g} s")
+            reason = f"he took nothing for {limits.stall_timeout:g} s"
+            self.cut(reason, Closing.STALLED)
             return
         is_on = self.session.phase is Phase.LOGGED_ON
         if now - self.traffic.last_line_at > limits.idle_timeout:
-            self._dismiss_for("silence", TIMEOUT_WARNING)
+            self._dismiss_for("silence", Closing.SILENCE, TIMEOUT_WARNING)
         elif not is_on and now - self.traffic.begun_at > limits.login_timeout:
-            self._dismiss_for("not logging on", TIMEOUT_WARNING)
+            self._dismiss_for("not logging on", Closing.NO_LOGON, TIMEOUT_WARNING)
         elif self.traffic.is_flooding(now, limits.flood_limit):
-            self._dismiss_for("flooding")
+            self._dismiss_for("flooding", Closing.FLOODING)
 
     def _note_slowness(self) -> None:
         """Count how long a slow client takes nothing, and tell the staff of him."""
@@ -291,7 +300,7 @@ class FSDProtocol(LineReceiver):
                 "the nearest first.",
             )
 
-    def _dismiss_for(self, reason: str, last_words: bytes = b"") -> None:
+    def _dismiss_for(self, reason: str, why: Closing, last_words: bytes = b"") -> None:
         self.log.info(
             "{callsign} is disconnected for {reason}",
             callsign=self.session.name,
@@ -299,7 +308,7 @@ class FSDProtocol(LineReceiver):
         )
         if last_words:
             self.send(last_words)
-        self.session.close()
+        self.session.close(why)
 
     def _handle(self, data: bytes) -> None:
         """Handle the lines in ``data``; what is left becomes the rest."""
@@ -308,6 +317,8 @@ class FSDProtocol(LineReceiver):
             del lines[0]
             self._is_overlong = False
         lines = [line for line in lines if line]  # blank ones, and between CR and LF
+        turn = self._fanout.turn
+        turn.read_at = self.traffic.read_at
         self._is_busy = True
         for number, line in enumerate(lines):
             if self.session.phase is Phase.CLOSED:
@@ -325,9 +336,10 @@ class FSDProtocol(LineReceiver):
         if self.session.phase is Phase.CLOSED:
             self._rest = b""
         self._fanout.settle()
+        turn.read_at = None
 
     def _handle_line(self, line: bytes) -> None:
-        self.traffic.last_line_at = self._connections.clock.seconds()
+        self.traffic.last_line_at = self.traffic.read_at
         if len(line) + len(b"\r\n") > self._limits.max_line:
             self.lineLengthExceeded(line)
         else:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from rum_twisted.pergola.connections import SWEEP_INTERVAL
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.session.replies import ANNOUNCER
+from rum_twisted.session.tally import Closing
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import encode
@@ -144,7 +145,7 @@ class PergolaService(Service):
         self.fanout.settle()
         self.fanout.stop()
         for connection in list(self.connections.open):
-            connection.disconnect()
+            connection.disconnect(Closing.SHUTDOWN)
         gone = self.connections.when_all_gone()
         gone.addTimeout(_LAST_MOMENT, self._reactor)
         try:

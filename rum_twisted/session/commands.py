@@ -27,6 +27,7 @@ from rum_twisted.session.handlers.text import text
 from rum_twisted.session.handlers.weather import report, weather
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.session import Session
+from rum_twisted.session.tally import OTHER
 from rum_twisted.terms.errors import RumError
 from rum_twisted.wire.codec import decode, recognize
 from rum_twisted.wire.packets import FROM_CLIENT
@@ -93,8 +94,14 @@ def receive(session: Session, line: bytes) -> None:
     """
     if session.phase is Phase.CLOSED:
         return
+    counts = session.network.tally.lines_in
     try:
-        packet = recognize(line)
+        try:
+            packet = recognize(line)
+        except RumError:
+            counts[OTHER] += 1
+            raise
+        counts[packet.prefix] += 1
         command = COMMANDS[packet.prefix]
         if session.phase is command.phase:
             command.handler(session, decode(line, packet))

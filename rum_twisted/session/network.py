@@ -1,9 +1,10 @@
 """What all sessions of one server share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rum_twisted.session.interfaces import IAccounts, IDelivery, ILogbook, IWeather
+from rum_twisted.session.tally import Tally
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.roster import Roster
 
@@ -21,3 +22,4 @@ class Network:
     weather: IWeather
     greeting: Callable[[], Sequence[str]]  # lines, read anew at each logon
     now: Callable[[], Seconds]  # since the Unix epoch, UTC
+    tally: Tally = field(default_factory=Tally)

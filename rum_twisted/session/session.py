@@ -20,6 +20,7 @@ from rum_twisted.session.interfaces import IConnection
 from rum_twisted.session.network import Network
 from rum_twisted.session.phases import TRANSITIONS, Phase
 from rum_twisted.session.replies import NOBODY, error_line, notice_line
+from rum_twisted.session.tally import Closing
 from rum_twisted.terms.errors import RumError, WorldError
 from rum_twisted.terms.identity import fold
 from rum_twisted.wire.codec import Message, encode
@@ -144,21 +145,21 @@ class Session:
 
     def _give_up(self, failure: Failure) -> None:
         self.log.failure("no answer for {session}", failure, session=self)
-        self.close()
+        self.close(Closing.BUG)
 
     def enter(self, phase: Phase) -> None:
         """Go on to ``phase``, which must be one that may follow."""
         assert phase in TRANSITIONS[self.phase], (self.phase, phase)
         self.phase = phase
 
-    def close(self) -> None:
+    def close(self, why: Closing) -> None:
         """End the conversation: what was said is delivered, nothing more is handled."""
         if self.phase is Phase.CLOSED:
             return
-        self.end()
+        self.end(why)
         self.connection.close()
 
-    def end(self) -> None:
+    def end(self, why: Closing) -> None:
         """Leave the world, because the conversation is over or the socket is gone.
 
         Harmless where that has happened before.
@@ -166,6 +167,7 @@ class Session:
         if self.phase is Phase.CLOSED:
             return
         was_logged_on = self.phase is Phase.LOGGED_ON
+        self.network.tally.closings[why] += 1
         self.enter(Phase.CLOSED)
         for deferred in self._pending:
             deferred.cancel()

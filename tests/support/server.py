@@ -9,6 +9,7 @@ has paused it, and nothing at all once the server has closed the connection.
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from twisted.internet.error import ConnectionDone
@@ -57,13 +58,14 @@ class MemoryServer:
         # The CPU clock stands still: a turn costs nothing, and the next is short.
         self.fanout = Fanout(self.clock, float, _LONGEST_TURN, self.roster)
         self.logbook = MemoryLogbook()
-        self.network = make_network(
+        network = make_network(
             accounts=accounts,
             logbook=self.logbook,
             weather=weather,
             roster=self.roster,
             delivery=self.fanout,
         )
+        self.network = replace(network, tally=self.fanout.tally)
         self.connections = Connections(self.clock, max_clients)
         self._factory = FSDFactory(
             self.network, self.fanout, make_limits(max_line=max_line), self.connections

@@ -15,6 +15,7 @@ from rum_twisted.session.interfaces import Account, InvalidCredentials
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.replies import text_line
 from rum_twisted.session.session import Session
+from rum_twisted.session.tally import ADMITTED, Closing
 from rum_twisted.terms.errors import RumError
 from rum_twisted.terms.identity import Callsign, ClientKind
 from rum_twisted.wire.codec import encode
@@ -64,7 +65,7 @@ def log_on(session: Session, message: PilotLogon | ControllerLogon) -> None:
 def log_off(session: Session, message: PilotLogoff | ControllerLogoff) -> None:
     """End the session; either kind of client may use either packet."""
     session.identify(message.callsign)
-    session.close()
+    session.close(Closing.LOGOFF)
 
 
 def _admit(
@@ -100,6 +101,7 @@ def _admit(
         return
     session.client = client
     session.enter(Phase.LOGGED_ON)
+    network.tally.count_logon(ADMITTED)
     network.delivery.join(client, session.connection)
     network.delivery.announce(_announcement(client), client)
     network.logbook.logged_on(client, session.connection.address)
@@ -126,7 +128,8 @@ def _reject(
         peer=session.connection.peer,
         code=error.code.name,
     )
-    session.close()
+    session.network.tally.count_logon(type(error).__name__)
+    session.close(Closing.REFUSED)
 
 
 def _kind_of(message: PilotLogon | ControllerLogon) -> ClientKind:

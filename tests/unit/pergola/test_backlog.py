@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.pergola.backlog import Backlog
+from rum_twisted.session.tally import Tally
 from tests.unit.pergola.builders import run
 
 BOUND = 1000  # bytes
@@ -59,7 +60,7 @@ class BacklogTestCase(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         """Make one."""
-        self.backlog = Backlog(BOUND)
+        self.backlog = Backlog(BOUND, Tally().dropped)
 
     def add(self, *lines: bytes) -> None:
         """Let lines wait."""
@@ -206,7 +207,7 @@ class SpokenTests(BacklogTestCase):
     def test_the_half_can_be_filled(self) -> None:
         """Five texts of 100 bytes wait, the sixth is dropped."""
         for prefix in SPOKEN:
-            backlog = self.backlog = Backlog(BOUND)
+            backlog = self.backlog = Backlog(BOUND, Tally().dropped)
             lines = [
                 text_of(b"KLM1", number, size=100, prefix=prefix) for number in range(6)
             ]
@@ -324,7 +325,7 @@ class BacklogMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backlog = Backlog(BOUND)
+        self.backlog = Backlog(BOUND, Tally().dropped)
         self.number = 0  # of the last line; every line has one
         self.control = 0  # bytes of the server's that wait
         self.due: list[int] = []  # numbers of the server's lines that wait

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.pergola.connections import LINGER, Connections
+from rum_twisted.session.tally import Closing
 
 
 class Guest:
@@ -30,7 +31,7 @@ class Guest:
     def say(self, text: str) -> None:
         """Say nothing."""
 
-    def disconnect(self) -> None:
+    def disconnect(self, why: Closing = Closing.KILLED) -> None:
         """End nothing."""
 
 

@@ -11,6 +11,7 @@ from rum_twisted.session.errors import NoFlightPlan
 from rum_twisted.session.interfaces import NoWeatherSource
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.session import MAX_PENDING
+from rum_twisted.session.tally import Closing
 from rum_twisted.terms.errors import RumError
 from rum_twisted.weather.memory import MemoryWeather
 from rum_twisted.weather.none import NoWeather
@@ -250,12 +251,12 @@ class EndTests(SynchronousTestCase):
         server = MemoryServer()
         witness = server.log_on_pilot("AFR2")
         terminal = server.log_on_pilot("KLM1")
-        terminal.session.close()
-        terminal.session.close()
-        terminal.session.end()
+        terminal.session.close(Closing.LOGOFF)
+        terminal.session.close(Closing.LOGOFF)
+        terminal.session.end(Closing.LOST)
         terminal.protocol.disconnect()
         terminal.hang_up()
-        terminal.session.end()
+        terminal.session.end(Closing.LOST)
         server.turn()
         self.assertEqual(witness.read(), ["#DPKLM1:1000001"])
         self.assertEqual(len(server.roster), 1)
@@ -273,7 +274,7 @@ class EndTests(SynchronousTestCase):
         """Entering a phase that may not follow is a bug of ours."""
         session = connect().session
         self.assertRaises(AssertionError, session.enter, Phase.LOGGED_ON)
-        session.end()
+        session.end(Closing.LOST)
         for phase in Phase:
             self.assertRaises(AssertionError, session.enter, phase)
 

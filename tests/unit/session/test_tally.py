@@ -1,0 +1,140 @@
+"""What is counted of clients and their lines."""
+
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.session.tally import ADMITTED, OTHER, Closing, Tally
+from rum_twisted.wire.packets import FROM_CLIENT, FROM_SERVER
+from tests.support.server import MemoryServer, pilot_logon
+
+PLACE = "@N:{}:1000:1:48.00000:2.00000:1000:100:4261414408:0"
+
+
+class TallyTests(SynchronousTestCase):
+    """A server of its own, and what it has counted."""
+
+    @override
+    def setUp(self) -> None:
+        """Begin with nothing."""
+        self.server = MemoryServer()
+        self.tally = self.server.fanout.tally
+
+    def test_every_packet_has_a_place_from_the_start(self) -> None:
+        """So that no table grows by what a client sends."""
+        prefixes = {packet.prefix for packet in FROM_CLIENT.values()}
+        prefixes |= {packet.prefix for packet in FROM_SERVER.values()}
+        self.assertEqual(set(self.tally.lines_in), prefixes | {OTHER})
+        self.assertEqual(set(self.tally.lines_out), prefixes | {OTHER})
+        self.assertEqual(set(self.tally.closings), set(Closing))
+
+    def test_odd_lines_make_no_new_keys(self) -> None:
+        """Ten thousand prefixes that nobody knows are one count."""
+        before = len(self.tally.lines_in)
+        terminal = self.server.log_on_pilot("KLM1")
+        lines = [f"{chr(33 + number % 90)}{number}:x" for number in range(10_000)]
+        unknown = [line for line in lines if line[0] not in "@%#$"]
+        terminal.say(*unknown)
+        self.assertEqual(self.tally.lines_in[OTHER], len(unknown))
+        self.assertEqual(len(self.tally.lines_in), before)
+        self.tally.count_out(b"?what:is:this\r\n", 3)
+        self.assertEqual(self.tally.lines_out[OTHER], 3)
+
+    def test_lines_by_packet(self) -> None:
+        """A report counts once in, and once for each who sees it out."""
+        pilots = [self.server.log_on_pilot(f"KLM{number}") for number in range(4)]
+        for number, pilot in enumerate(pilots):
+            pilot.say(PLACE.format(f"KLM{number}"))
+        heard = sum(line[0] == "@" for pilot in pilots for line in pilot.read())
+        before = self.tally.lines_out["@"]
+        self.assertEqual(before, heard)
+        pilots[0].say(PLACE.format("KLM0"), "#TMKLM0:KLM1:hello", "$PIKLM0:SERVER:1")
+        heard = sum(line[0] == "@" for pilot in pilots for line in pilot.read())
+        self.assertEqual(heard, 3)
+        self.assertEqual(self.tally.lines_out["@"], before + 3)
+        self.assertEqual(self.tally.lines_in["@"], 5)
+        self.assertEqual(
+            (self.tally.lines_in["#TM"], self.tally.lines_in["$PI"]), (1, 1)
+        )
+        self.assertEqual(self.tally.lines_out["$PO"], 1)
+        self.assertEqual(self.tally.receivers.count, 5)
+
+    def test_bytes(self) -> None:
+        """All that came and all that went, to the last byte."""
+        pilots = [self.server.log_on_pilot(f"KLM{number}") for number in range(3)]
+        came = self.tally.bytes_in
+        sent = self.tally.bytes_out
+        lines = [PLACE.format(f"KLM{number}") for number in range(3)]
+        for pilot, line in zip(pilots, lines, strict=True):
+            pilot.say(line)
+        self.assertEqual(self.tally.bytes_in - came, sum(len(one) + 2 for one in lines))
+        heard = sum(len(line) + 2 for pilot in pilots for line in pilot.read())
+        self.assertEqual(self.tally.bytes_out - sent, heard)
+
+    def test_news_count_for_everybody_else(self) -> None:
+        """A logon is told to those who are on already."""
+        for number in range(4):
+            self.server.log_on_pilot(f"KLM{number}")
+        self.assertEqual(self.tally.lines_out["#AP"], 0 + 1 + 2 + 3)
+        self.assertEqual(self.tally.delays.news.count, 4)
+
+    def test_delays(self) -> None:
+        """From the reading to the writing, by class."""
+        server = self.server
+        first = server.log_on_pilot("KLM1")
+        server.log_on_pilot("KLM2")
+        delays = self.tally.delays
+        before = delays.report.count
+        direct = delays.direct.count
+        first.protocol.dataReceived(PLACE.format("KLM1").encode() + b"\r\n")
+        first.protocol.dataReceived(b"#TMKLM1:KLM2:hello\r\n")
+        self.assertEqual(delays.direct.count, direct + 1)
+        server.clock.advance(0.08)
+        server.turn()
+        self.assertEqual(delays.report.count, before + 1)
+        self.assertLessEqual(delays.report.sum, 0.1)
+
+    def test_logons_by_result(self) -> None:
+        """The error's name, or that he is in."""
+        server = self.server
+        server.log_on_pilot("KLM1")
+        for line in (
+            pilot_logon("KLM1"),
+            pilot_logon("KLM2").replace("pw01", "wrong"),
+            pilot_logon("K:M2"),
+        ):
+            server.connect().say(line)
+        self.assertEqual(self.tally.results()[ADMITTED], 1)
+        self.assertEqual(self.tally.results()["CallsignInUse"], 1)
+        self.assertEqual(self.tally.results()["InvalidCredentials"], 1)
+        self.assertEqual(self.tally.closings[Closing.REFUSED], 3)
+
+    def test_results_are_bounded(self) -> None:
+        """Whatever errors there will be one day."""
+        tally = Tally()
+        for number in range(100):
+            tally.count_logon(f"Error{number}")
+        self.assertLess(len(tally.results()), 40)
+        self.assertEqual(sum(tally.results().values()), 100)
+
+    def test_closings_by_reason(self) -> None:
+        """Each session that ends counts once."""
+        server = self.server
+        server.log_on_pilot("KLM1").say("#DPKLM1")
+        server.log_on_pilot("KLM2").hang_up()
+        server.log_on_pilot("KLM3").protocol.disconnect()
+        server.log_on_pilot("KLM4").protocol.cut("too much")
+        closings = self.tally.closings
+        self.assertEqual(
+            {why for why, count in closings.items() if count},
+            {Closing.LOGOFF, Closing.LOST, Closing.KILLED, Closing.OVERFLOW},
+        )
+        self.assertEqual(sum(closings.values()), 4)
+        self.assertEqual(self.tally.accepted, 4)
+
+    def test_a_full_server(self) -> None:
+        """Who finds no room is counted so."""
+        server = MemoryServer(max_clients=1)
+        server.connect()
+        server.connect()
+        self.assertEqual(server.fanout.tally.closings[Closing.FULL], 1)
+        self.assertIn("2 connections", repr(server.fanout.tally))

@@ -13,6 +13,16 @@ from tests.support.twistd import PATIENCE, Server, run_twistd, serve
 LIBRARIES = ("OpenSSL", "cryptography")  # parts of the names of mapped files
 SECONDS_TO_END = 2.0
 
+# Python imports this at its start. The time of day is another one as soon as there is
+# a file ``jump``, which says by how many seconds.
+JUMPING = """
+import time
+from pathlib import Path
+
+real, file = time.time, Path({folder!r}, "jump")
+time.time = lambda: real() + (float(file.read_text()) if file.exists() else 0.0)
+"""
+
 
 class TwistdTestCase(SynchronousTestCase):
     """A folder for each test."""
@@ -96,6 +106,65 @@ class ServingTests(TwistdTestCase):
         for _ in range(2):
             with serve(folder, "rum", daemon=True) as server:
                 self.assert_it_ends_well(server)
+
+
+class Pilot:
+    """A pilot over Amsterdam, on a socket that blocks."""
+
+    def __init__(self, port: int, callsign: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._lines = self._socket.makefile("r", encoding="ascii", newline="\r\n")
+        self._callsign = callsign
+        self.say(f"#AP{callsign}:SERVER:1000001:secret:1:9:2:Joe")
+        self.until("#TM")
+
+    def say(self, line: str) -> None:
+        """Send a line."""
+        self._socket.sendall(f"{line}\r\n".encode())
+
+    def until(self, beginning: str) -> str:
+        """Return the next line that begins so."""
+        for line in self._lines:
+            if line.startswith(beginning):
+                return line
+        raise EOFError(f"{self._callsign} is cut off")
+
+    def report(self, squawk: int) -> None:
+        """Say where he is."""
+        self.say(f"@N:{self._callsign}:{squawk}:1:52.3:4.7:35000:450:0:0")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._lines.close()
+        self._socket.close()
+
+
+class ClockTests(TwistdTestCase):
+    """Somebody sets the clock of the machine while people fly."""
+
+    def test_a_clock_that_jumps(self) -> None:
+        """Nobody is cut off, and positions go on, by an hour back or a day forth."""
+        folder = self.folder()
+        (folder / "data").mkdir()
+        (folder / "data" / "cert.txt").write_text("1000001 secret 1\n")
+        path = self.folder()
+        (path / "sitecustomize.py").write_text(JUMPING.format(folder=str(folder)))
+        with serve(folder, "rum", daemon=False, path=path) as server:
+            pilots = Pilot(server.port, "KLM1"), Pilot(server.port, "AFR2")
+            for pilot in pilots:
+                pilot.report(1000)
+                self.addCleanup(pilot.close)
+            for squawk, seconds in ((2001, -3600), (2002, 86_400), (2003, -86_400)):
+                (folder / "next").write_text(str(seconds))
+                (folder / "next").rename(folder / "jump")  # whole from the first moment
+                for _ in range(3):  # the first one after a quiet moment leaves at once
+                    pilots[0].report(1000)
+                pilots[0].report(squawk)
+                pilots[1].until(f"@N:KLM1:{squawk}:")
+                pilots[0].say("$PIKLM1:SERVER:1")
+                pilots[0].until("$POserver:KLM1:1")
+            self.assertLess(server.terminate(), SECONDS_TO_END)
+            self.assertNotIn("Traceback", server.log)
 
 
 class RefusalTests(TwistdTestCase):

@@ -127,6 +127,7 @@ def serve(
     daemon: bool,
     listen: str = "tcp:{port}",
     http: str = "",
+    path: Path | None = None,
 ) -> Iterator[Server]:
     """Start ``twistd rum`` in ``folder``, and end it if it still runs at the end.
 
@@ -137,6 +138,7 @@ def serve(
         listen: the endpoint; ``{port}`` becomes a free port.
         http: where it answers over HTTP; nowhere, so that servers of many tests at
             once are not in each other's way.
+        path: a folder where Python looks for modules first.
     """
     port = free_port()
     endpoint = f"{listen.format(port=port)}:interface=127.0.0.1"
@@ -152,6 +154,7 @@ def serve(
             "--set",
             f'pergola.http="{http}"',
             terminal=terminal,
+            path=path,
         )
     try:
         try:
@@ -171,13 +174,16 @@ def serve(
 
 
 def _start(
-    folder: Path, *arguments: str, terminal: IO[bytes] | int
+    folder: Path,
+    *arguments: str,
+    terminal: IO[bytes] | int,
+    path: Path | None = None,
 ) -> subprocess.Popen[str]:
     """Start twistd; its environment has no settings of Rum."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith("RUM_")
     }
-    environ["PYTHONPATH"] = str(ROOT)
+    environ["PYTHONPATH"] = f"{path}{os.pathsep}{ROOT}" if path else str(ROOT)
     return subprocess.Popen(  # noqa: S603  # nothing in it comes from outside
         [*_TWISTD, *arguments],
         cwd=folder,

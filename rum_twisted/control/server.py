@@ -4,24 +4,13 @@ Who may ask is decided by the socket file's mode: the account that runs the serv
 and root. All the same everything is bounded: connections, lines, answers and time.
 """
 
-import errno
-import os
-import socket
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet import tcp, unix
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    maybeDeferred,
-    succeed,
-)
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as TookTooLong
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -29,7 +18,6 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from rum_twisted.control.address import socket_name
 from rum_twisted.control.lines import (
     LONGEST_QUESTION,
     Refused,
@@ -38,6 +26,7 @@ from rum_twisted.control.lines import (
     write_answer,
     write_error,
 )
+from rum_twisted.control.socketfile import CannotOpen, SocketFile
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 
@@ -54,8 +43,6 @@ MOST_CONVERSATIONS: Final = 8  # at the same time; rumctl asks one question, and
 ANSWER_WITHIN: Final = Seconds(30.0)
 IDLE_TIMEOUT: Final = Seconds(60.0)  # without a question, or with an answer not read
 _CONVERSATION: Final = 4000  # bytes, its longest line not counted
-_OWNER_ONLY: Final = 0o600
-_NOT_OTHERS: Final = 0o177  # the mask that makes it so from the start
 
 
 class Conversation(LineReceiver):
@@ -186,18 +173,6 @@ class _Conversations(ServerFactory):
         return conversation
 
 
-class _Port(unix.Port):
-    """A socket file that somebody may have removed before it is closed."""
-
-    @override
-    def connectionLost(self, reason: Failure) -> None:
-        """Close the socket, and remove its file if it is still there."""
-        try:
-            super().connectionLost(reason)
-        except FileNotFoundError:
-            tcp.Port.connectionLost(self, reason)
-
-
 class ControlSocket(Service):
     """Listens on a socket file that only the server's own account may open.
 
@@ -216,34 +191,25 @@ class ControlSocket(Service):
     def __init__(
         self, path: Path, reactor: Any, commands: Mapping[str, Command]
     ) -> None:
-        self._path = path
-        self._reactor = reactor
         self._factory = _Conversations(commands, reactor)
-        self._port: _Port | None = None
-        self._names = ExitStack()  # what the socket's name is valid in
+        self._file = SocketFile(path, reactor)
 
     @override
     def __repr__(self) -> str:
-        state = "open" if self._port else "closed"
-        return f"<ControlSocket {self._path}: {state}>"
+        return f"<ControlSocket {self._file}>"
 
     @override
     def startService(self) -> None:
         """Listen, from now on."""
         super().startService()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            name = self._names.enter_context(socket_name(self._path))
-            _remove_if_dead(self._path, name)
-            self._port = self._listen(name)
-        except (CannotListenError, OSError) as error:
-            self._names.close()
-            reason = getattr(error, "socketError", error)
+            self._file.open(self._factory)
+        except CannotOpen as error:
             self.log.warn(
                 "control socket {path} cannot be made: {trouble}; rumctl cannot reach"
                 " this server",
-                path=self._path,
-                trouble=getattr(reason, "strerror", None) or str(reason),
+                path=self._file.path,
+                trouble=str(error),
             )
 
     @override
@@ -252,11 +218,7 @@ class ControlSocket(Service):
         super().stopService()
         for conversation in tuple(self._factory.under_way):
             conversation.abort()
-        port, self._port = self._port, None
-        if port is None:
-            return succeed(None)
-        closed: Deferred[None] = maybeDeferred(port.stopListening)
-        return closed.addBoth(self._forget_name)
+        return self._file.close()
 
     def measures(self) -> dict[str, Callable[[], Measure]]:
         """Return what tells of the memory it keeps; see `Measured`."""
@@ -268,38 +230,3 @@ class ControlSocket(Service):
         return Measure(
             count=count, bytes=count * _CONVERSATION, bound=MOST_CONVERSATIONS
         )
-
-    def _listen(self, name: bytes) -> _Port:
-        port = _Port(name, self._factory, mode=_OWNER_ONLY, reactor=self._reactor)
-        mask = os.umask(_NOT_OTHERS)  # not even for a moment may others connect
-        try:
-            port.startListening()
-        finally:
-            os.umask(mask)
-        return port
-
-    def _forget_name(self, result: Any) -> Any:
-        self._names.close()
-        return result
-
-
-def _remove_if_dead(path: Path, name: bytes) -> None:
-    """Remove the socket file that a server left behind when it was killed.
-
-    Raises:
-        OSError: a server listens there, or the file cannot be removed.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0)
-        try:
-            probe.connect(name)
-        except FileNotFoundError:
-            return
-        except BlockingIOError:  # so many wait there that it must be alive
-            pass
-        except ConnectionRefusedError:
-            # So is a file that is no socket; it is left alone, and told of later.
-            if path.is_socket():
-                path.unlink()
-            return
-    raise OSError(errno.EADDRINUSE, "another server listens there")

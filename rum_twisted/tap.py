@@ -83,6 +83,7 @@ class Options(usage.Options):
             )
             self._check_extras()
             self._check_roles()
+            self._check_manhole()
             self._check_reactor()
             self._check_database()
             self._check_fabric()
@@ -115,6 +116,17 @@ class Options(usage.Options):
         mistakes = list(mistakes_of_roles(self.configuration))
         if mistakes:
             raise ConfigError(mistakes)
+
+    def _check_manhole(self) -> None:
+        """See to it that nobody comes in by SSH without a key.
+
+        Raises:
+            ConfigError: there is no file of keys.
+        """
+        settings = self.configuration.manhole
+        if settings.ssh and settings.authorized_keys is None:
+            text = "manhole.ssh lets in by key alone: due a file of keys"
+            raise ConfigError([Mistake("manhole.authorized_keys", text)])
 
     def _check_reactor(self) -> None:
         """See to it that the reactor that somebody chose can do what is asked of it.

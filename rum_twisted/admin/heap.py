@@ -175,6 +175,10 @@ class Heap:
                 f"{kind}: no object number {number} of this type, or all are older "
                 "than the start; heap census has the names"
             )
+        return self.who_keeps(target)
+
+    def who_keeps(self, target: object) -> Deferred[dict[str, Any]]:
+        """Return who keeps this very object alive."""
         facts = {"type": name_of(type(target)), "bytes": sys.getsizeof(target, 0)}
         search = Search(target, self._sources.roots)
         del target  # what waits for the answer is no holder of it

@@ -75,6 +75,10 @@ class Admin(MultiService):
         self.sampler.setServiceParent(self)
         self.owners.register("admin", self._measure)
 
+    @override
+    def __repr__(self) -> str:
+        return f"<Admin: {self.owners!r}>"
+
     @property
     def commands(self) -> Mapping[str, Command]:
         """What may be asked over the control socket, by name."""

@@ -45,6 +45,10 @@ class RumService(MultiService):
         self.excusable: tuple[type[Exception], ...] = (AccountFileError,)
 
     @override
+    def __repr__(self) -> str:
+        return f"<RumService: {', '.join(self._config.services.roles)}>"
+
+    @override
     def privilegedStartService(self) -> None:
         """Open the ports, while the process may still use low ones."""
         with self._plainly():

@@ -16,6 +16,7 @@ from twisted.application.service import IService
 from rum_twisted.accounts.guarded import GuardedAccounts
 from rum_twisted.assembly.accounts import Lockouts, Store, cert_store, make_throttle
 from rum_twisted.assembly.admin import build_admin
+from rum_twisted.assembly.manhole import manhole
 from rum_twisted.assembly.root import Announce, RumService
 from rum_twisted.assembly.weather import make_weather
 from rum_twisted.config import Config
@@ -118,6 +119,8 @@ class _Tree:
             self._finish_front(*accounts, weather)
         if self._fabric is not None and server is not None:
             self._add(self._fabric.listing(server))
+        roster = None if self._front is None else self._front.roster
+        self._add(*manhole(config, self._reactor, root, admin, roster))
         self._add(*self._systemd())
         admin.watch(*self._watched, *root)
         admin.roots["rum"] = root

@@ -33,6 +33,7 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "heap": ("heap", "What the running server's memory is made of, and grows by."),
         "hours": ("sessions", "How long a member was on, by position."),
         "lockouts": ("lockouts", "Who is kept waiting after wrong passwords."),
+        "manhole": ("manhole", "A Python prompt inside the running server."),
         "owners": ("heap", "Whose the running server's memory is."),
         "sessions": ("sessions", "When a member was on, and as what."),
     }

@@ -18,6 +18,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "postgresql": ("asyncpg",),
     "weather": ("treq", "metar", "airportsdata"),
     "tls": ("OpenSSL", "service_identity"),
+    "ssh": ("cryptography", "bcrypt", "appdirs"),
     "rpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
 }
 """The modules of each extra; setup.cfg names the packages that bring them."""
@@ -47,6 +48,8 @@ def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield the extras that are needed, the settings that say so, and why."""
     if config.uses_fabric:
         yield "rpc", "services.roles", "to call other processes"
+    if config.manhole.ssh:
+        yield "ssh", "manhole.ssh", "the manhole over SSH"
     if config.services.plays("passport"):
         yield from _needed_by_accounts(config)
     if config.services.plays("weather"):

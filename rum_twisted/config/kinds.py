@@ -8,7 +8,7 @@ either. Which setting is of which kind is written in `settings`.
 import os.path
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ __all__ = [
     "IPNetwork",
     "Identifier",
     "Integer",
+    "LoopbackListener",
     "Networks",
     "Number",
     "PathName",
@@ -253,6 +254,25 @@ class PlainListener:
         except endpoints.UnfitDescription as error:
             raise Unfit(f'{error}, or "" for none') from error
         return value
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class LoopbackListener:
+    """Where to listen for this machine alone: a plain TCP endpoint, or nowhere."""
+
+    is_text: bool = True
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the description, or an empty text; see `IKind`."""
+        description = PlainListener().read(value, folder)
+        if description:
+            host, _ = endpoints.host_and_port(description)
+            if not ip_address(host).is_loopback:
+                raise Unfit(
+                    'a loopback address, as in "tcp:6022:interface=127.0.0.1", or ""'
+                )
+        return description
 
 
 @implementer(IKind)

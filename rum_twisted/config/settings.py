@@ -20,6 +20,7 @@ from rum_twisted.config.kinds import (
     Identifier,
     Integer,
     IPNetwork,
+    LoopbackListener,
     MetarSources,
     Networks,
     Number,
@@ -45,6 +46,7 @@ __all__ = [
     "Config",
     "ControlSettings",
     "DiscoverySettings",
+    "ManholeSettings",
     "PergolaSettings",
     "ServicesSettings",
     "Setting",
@@ -639,6 +641,51 @@ class ControlSettings:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManholeSettings:
+    """A Python prompt inside the running server."""
+
+    socket: Path | None = field(
+        metadata=_about(
+            PathName(may_be_off=True),
+            "The socket file of the prompt, for rumctl manhole; only the account that "
+            'runs the server, and root, may. "" makes none.',
+            file_name="manhole.sock",
+        )
+    )
+    host_key: Path = field(
+        metadata=_about(
+            PathName(),
+            "The key by which clients know the prompt's SSH; made where there is none.",
+            file_name="manhole_host_key",
+        )
+    )
+    ssh: str = field(
+        default="",
+        metadata=_about(
+            LoopbackListener(),
+            "Where the prompt is to be had over SSH, besides: a TCP endpoint on a "
+            'loopback address, e.g. "tcp:6022:interface=127.0.0.1". "" for nowhere.',
+        ),
+    )
+    authorized_keys: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "The file with the keys that let in over SSH, as OpenSSH has it; there "
+            "are no passwords. Read at every logon.",
+        ),
+    )
+    limit: float = field(
+        default=2.0,
+        metadata=_about(
+            Number(0.1, 60.0),
+            "How long a line may run; nobody is served meanwhile. Then it is ended.",
+            unit="s",
+        ),
+    )
+
+
 _ROLES: Final = ("pergola", "passport", "weather")
 
 
@@ -847,6 +894,7 @@ class Config:
     weather: WeatherSettings
     status: StatusSettings
     control: ControlSettings
+    manhole: ManholeSettings
     services: ServicesSettings
     discovery: DiscoverySettings
 
@@ -873,8 +921,16 @@ class Config:
         Processes that share a data folder have a file each: ``control-passport.sock``.
         A file that the operator named is taken as he named it.
         """
-        path = self.control.socket
-        name = SETTINGS["control.socket"].file_name
+        return self._own_file(self.control.socket, "control.socket")
+
+    @property
+    def manhole_socket(self) -> Path | None:
+        """Where ``rumctl manhole`` finds this process, as `control_socket`."""
+        return self._own_file(self.manhole.socket, "manhole.socket")
+
+    def _own_file(self, path: Path | None, key: str) -> Path | None:
+        """Return a path that no other process of the same data folder has."""
+        name = SETTINGS[key].file_name
         if path is None or self.services.is_whole or path != self.data_dir / str(name):
             return path
         return path.with_stem("-".join((path.stem, *self.services.roles)))

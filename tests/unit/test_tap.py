@@ -51,6 +51,18 @@ class OptionsTests(SynchronousTestCase):
         services = self.parse(*etcd, "--role", "weather,passport").configuration
         self.assertEqual(services.services.roles, ("passport", "weather"))
 
+    def test_nobody_comes_in_over_ssh_without_a_key(self) -> None:
+        """SSH wants a file of keys, and this machine's own address."""
+        ssh = 'manhole.ssh="tcp:6022:interface={}"'.format
+        status, printed = self.check("--set", ssh("127.0.0.1"))
+        self.assertEqual(status, 1)
+        self.assertIn("manhole.authorized_keys: manhole.ssh lets in by key", printed)
+        keys = ("--set", 'manhole.authorized_keys="keys"')
+        self.assertEqual(self.check("--set", ssh("127.0.0.1"), *keys)[0], 0)
+        status, printed = self.check("--set", ssh("192.0.2.7"), *keys)
+        self.assertEqual(status, 1)
+        self.assertIn("due a loopback address", printed)
+
     def test_role_that_there_is_not(self) -> None:
         """The operator reads which there are."""
         with self.assertRaises(UsageError) as caught:

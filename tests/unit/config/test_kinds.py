@@ -13,6 +13,7 @@ from rum_twisted.config.kinds import (
     Endpoints,
     Identifier,
     Integer,
+    LoopbackListener,
     MetarSources,
     Networks,
     Number,
@@ -59,6 +60,7 @@ class KindTests(SynchronousTestCase):
             Networks(),
             Number(1.0, 2.0),
             PathName(),
+            LoopbackListener(),
             PlainListener(),
             Text(),
         ):
@@ -189,3 +191,13 @@ class KindTests(SynchronousTestCase):
         for text in ("", "tcp:6810", "tcp:6810:interface=127.0.0.1", "tcp6:6810"):
             self.assertEqual(kind.read(text, HERE), text)
         self.refuse(kind, "6810", "tls:/a", "unix:/a", "tcp:6810:interface=x", 6810)
+
+    def test_a_loopback_listener_is_for_this_machine(self) -> None:
+        """No other address will do, and neither will all of them."""
+        kind = LoopbackListener()
+        for host in ("127.0.0.1", "127.8.8.8", r"\:\:1"):
+            text = f"tcp:6022:interface={host}"
+            self.assertEqual(kind.read(text, HERE), text)
+        self.assertEqual(kind.read("", HERE), "")
+        everywhere = ("tcp:6022", "tcp6:6022", "tcp:6022:interface=0.0.0.0")
+        self.refuse(kind, *everywhere, "tcp:6022:interface=192.0.2.7", 6022)

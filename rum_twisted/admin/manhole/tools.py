@@ -1,0 +1,369 @@
+"""What lies at hand at the prompt: the service tree, the clients, the heap."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from typing_extensions import override
+
+from rum_twisted.admin.dump import Dumps
+from rum_twisted.admin.heap import Heap
+from rum_twisted.admin.manhole.text import Text, facts, table
+from rum_twisted.control.server import Command
+from rum_twisted.world.client import Client
+from rum_twisted.world.roster import Roster
+
+__all__ = ["Clients", "HeapTool", "Owners", "Services", "Tracing", "names_at_hand"]
+
+MOST_ROWS: Final = 100
+_LINES: Final = 20
+_HELP: Final = """\
+rum        the service tree: rum.getServiceNamed("pergola")
+services   its services by name: services["weather"]
+clients    who is online: clients, clients["AFR123"], len(clients)
+owners     whose the memory is
+heap       heap.census()  heap.mark()  heap.growth()  heap.who(OBJECT)
+           heap.trace.start()  heap.trace.top()  heap.trace.stop()
+           heap.gc()  heap.lag()  heap.stacks()  heap.dump()
+_          the last result; a Deferred's result is waited for, Ctrl-C waits no more
+help(X)    about X: its first words, and what it has
+
+Every line is Python, and is run between two turns of the server: while it runs, nobody
+is served. It is ended after some seconds. What you change is changed; what you only
+look at is shown in part if it is long."""
+
+
+class Clients:
+    """Who is online, by callsign in any case.
+
+    Args:
+        roster: has them.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    def __len__(self) -> int:
+        """Return how many are online."""
+        return len(self._roster)
+
+    def __iter__(self) -> Iterator[Client]:
+        """Go through them in the order of logon."""
+        return iter(self._roster)
+
+    def __getitem__(self, callsign: str) -> Client:
+        """Return who holds a callsign.
+
+        Raises:
+            KeyError: nobody does.
+        """
+        client = self._roster.find(callsign)
+        if client is None:
+            raise KeyError(callsign)
+        return client
+
+    @override
+    def __repr__(self) -> str:
+        rows = [
+            (
+                client.callsign,
+                client.cid,
+                client.kind.name.lower(),
+                int(client.rating),
+                client.real_name,
+                client.position,
+            )
+            for client, _ in zip(self._roster, range(MOST_ROWS), strict=False)
+        ]
+        shown = table(("callsign", "CID", "kind", "rating", "name", "position"), rows)
+        return f"{shown}\n{len(self._roster):,} online"
+
+
+class Services:
+    """The services of a tree, by name.
+
+    Args:
+        root: the tree.
+    """
+
+    def __init__(self, root: MultiService) -> None:
+        self._root = root
+
+    def __getitem__(self, name: str) -> IService:
+        """Return the service of a name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for _, service in self._all():
+            if service.name == name:
+                found: IService = service
+                return found
+        raise KeyError(name)
+
+    @override
+    def __repr__(self) -> str:
+        rows = [
+            (
+                "  " * depth + (service.name or "-"),
+                "runs" if service.running else "stands",
+                repr(service),
+            )
+            for depth, service in self._all()
+        ]
+        return table(("service", "", "is"), rows)
+
+    def _all(self) -> Iterator[tuple[int, Any]]:
+        todo: list[tuple[int, Any]] = [(0, self._root)]
+        while todo:
+            depth, service = todo.pop()
+            yield depth, service
+            if isinstance(service, MultiService):
+                todo.extend((depth + 1, child) for child in reversed(list(service)))
+
+
+class Owners:
+    """Whose the memory is, as of when it is shown.
+
+    Args:
+        heap: knows.
+    """
+
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+
+    def __getitem__(self, name: str) -> Text:
+        """Return what one owner keeps.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        found = [each for each in self._table() if each["name"] == name]
+        if not found:
+            raise KeyError(name)
+        return Text("\n\n".join(facts(each) for each in found))
+
+    @override
+    def __repr__(self) -> str:
+        columns = ("name", "count", "bytes", "bound", "oldest_s", "made_at")
+        rows = [[owner.get(column) for column in columns] for owner in self._table()]
+        return table(columns, rows)
+
+    def _table(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._heap.owners_now()["owners"]
+        return found
+
+
+class Tracing:
+    """Which lines take memory, within a window of time.
+
+    Args:
+        ask: has a command carried out, given its name and arguments.
+    """
+
+    def __init__(self, ask: Callable[..., Deferred[Any]]) -> None:
+        self._ask = ask
+
+    @override
+    def __repr__(self) -> str:
+        return "heap.trace: start(seconds=60, frames=1), top(lines=20), stop()"
+
+    def start(self, seconds: float = 60.0, frames: int = 1) -> Deferred[Text]:
+        """Begin; taking memory is up to four times as slow meanwhile.
+
+        Args:
+            seconds: when it ends by itself.
+            frames: lines of the stack that are kept for each piece.
+
+        Raises:
+            Refused: it has begun already, or is not within its bounds.
+        """
+        asked = self._ask("heap.trace.start", seconds=seconds, frames=frames)
+        return asked.addCallback(facts)
+
+    def top(self, lines: int = _LINES) -> Deferred[Text]:
+        """Tell the lines that took most of what is kept.
+
+        Raises:
+            Refused: it has not begun.
+        """
+        return self._ask("heap.trace.top", lines=lines).addCallback(_traced)
+
+    def stop(self) -> Deferred[Any]:
+        """End it; what it found is gone."""
+        return self._ask("heap.trace.stop").addCallback(lambda _: Text("ended"))
+
+
+class HeapTool:
+    """What the heap is made of, what grows, and who keeps it.
+
+    Args:
+        heap: answers.
+        commands: what rumctl may ask, by name.
+        dumps: writes files.
+    """
+
+    def __init__(
+        self, heap: Heap, commands: Mapping[str, Command], dumps: Dumps
+    ) -> None:
+        self._heap = heap
+        self._commands = commands
+        self._dumps = dumps
+        self.trace = Tracing(self._ask)
+
+    @override
+    def __repr__(self) -> str:
+        return (
+            "heap: census(lines=20), mark(), growth(minutes=None), who(object), "
+            "trace, gc(collect=False), lag(), stacks(), dump()"
+        )
+
+    def census(self, lines: int = _LINES) -> Deferred[Text]:
+        """Count all objects by type, in slices; those that take most come first."""
+        return self._ask("heap.census", lines=lines).addCallback(_counted)
+
+    def mark(self) -> Deferred[Text]:
+        """Remember this moment, for `growth`."""
+        return self._ask("heap.mark").addCallback(facts)
+
+    def growth(self, minutes: int | None = None) -> Deferred[Text]:
+        """Tell what has grown since the mark, or in the last minutes.
+
+        Raises:
+            Refused: there is no mark, or no sample.
+        """
+        return self._ask("heap.growth", minutes=minutes).addCallback(_grown)
+
+    def who(self, kept: object) -> Deferred[Text]:
+        """Tell who keeps an object alive.
+
+        Args:
+            kept: the object; or the name of a type, for the newest of that.
+        """
+        if isinstance(kept, str):
+            return self._ask("heap.who", type=kept).addCallback(_held)
+        return self._heap.who_keeps(kept).addCallback(_held)
+
+    def gc(self, *, collect: bool = False) -> Deferred[Text]:
+        """Tell what the garbage collector does; or have it look now."""
+        return self._ask("heap.gc", collect=collect).addCallback(facts)
+
+    def lag(self) -> Text:
+        """Tell what held the reactor up, the slowest first."""
+        found = self._heap.lag_now()["slowest"]
+        rows = [(each["seconds"], each["line"]) for each in found]
+        return table(("seconds", "line"), rows)
+
+    def stacks(self) -> Text:
+        """Tell what each thread does."""
+        return Text(
+            "\n".join(
+                "\n".join((f"{name}:", *(f"  {line}" for line in lines)))
+                for name, lines in self._heap.stacks_now().items()
+            )
+        )
+
+    def dump(self) -> Deferred[Text]:
+        """Write a dump into the folder of dumps, and tell its file."""
+        written = self._dumps.write("asked for in the manhole")
+        return written.addCallback(lambda path: Text(f"{path}"))
+
+    def _ask(self, command: str, **arguments: Any) -> Deferred[Any]:
+        return maybeDeferred(self._commands[command], arguments)
+
+
+class _Help:
+    """Tells what lies at hand, or about one thing."""
+
+    @override
+    def __repr__(self) -> str:
+        return _HELP
+
+    def __call__(self, about: object = None) -> Text:
+        """Tell what lies at hand; or what ``about`` is, and what it has."""
+        if about is None:
+            return Text(_HELP)
+        kind = about if isinstance(about, type) else type(about)
+        words = [repr(about), "", *(about.__doc__ or kind.__doc__ or "").splitlines()]
+        has = [name for name in dir(about) if not name.startswith("_")]
+        return Text("\n".join([*words, "", "has: " + ", ".join(has)]))
+
+
+class _Exit:
+    """In place of Python's own, which would close the server's standard input."""
+
+    @override
+    def __repr__(self) -> str:
+        return "Ctrl-D ends the prompt"
+
+    def __call__(self, code: object = None) -> Text:
+        """Tell what to do."""
+        return Text(repr(self))
+
+
+def names_at_hand(
+    root: MultiService, heap: HeapTool, owners: Owners, roster: Roster | None
+) -> dict[str, object]:
+    """Return what lies at hand, by name.
+
+    Args:
+        root: the service tree.
+        heap: of this process.
+        owners: of its memory.
+        roster: who is online; ``None`` where no clients are served.
+    """
+    names: dict[str, object] = {
+        "rum": root,
+        "services": Services(root),
+        "heap": heap,
+        "owners": owners,
+        "help": _Help(),
+        "exit": _Exit(),
+        "quit": _Exit(),
+    }
+    if roster is not None:
+        names["clients"] = Clients(roster)
+    return names
+
+
+def _counted(found: Mapping[str, Any]) -> Text:
+    rows = [(each["name"], each["count"], each["bytes"]) for each in found["types"]]
+    shown = table(("type", "count", "bytes"), rows)
+    return Text(
+        f"{shown}\n{found['objects']:,} objects; {found['frozen']:,} are as old as the "
+        "server and were not counted"
+    )
+
+
+def _grown(found: Mapping[str, Any]) -> Text:
+    parts = [f"in {found['seconds']:,.0f} s"]
+    for kind in ("owners", "types"):
+        rows = [
+            (
+                each["name"],
+                f"{each['count']:+,}",
+                f"{each['bytes']:+,}",
+                each["now_bytes"],
+            )
+            for each in found[kind][:_LINES]
+        ]
+        parts.append(table((kind, "more", "more bytes", "bytes now"), rows))
+    return Text("\n\n".join(parts))
+
+
+def _held(found: Mapping[str, Any]) -> Text:
+    lines = [f"{found['type']}, {found['bytes']:,} bytes"]
+    if found["path"]:
+        lines.append("from the top: " + " ".join(found["path"]))
+    lines += ["- " + ", held by ".join(chain) for chain in found["chains"]]
+    return Text("\n".join(lines))
+
+
+def _traced(found: Mapping[str, Any]) -> Text:
+    rows = [
+        (each["bytes"], each["count"], " < ".join(reversed(each["stack"])))
+        for each in found["lines"]
+    ]
+    shown = table(("bytes", "count", "line"), rows)
+    return Text(f"{shown}\n{found['traced']:,} bytes kept in {found['seconds']:g} s")

@@ -1,0 +1,245 @@
+"""The prompt itself: lines in, text out."""
+
+import signal
+import sys
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.admin.manhole.limit import Limit
+from rum_twisted.admin.manhole.shell import MOST_LINES, MOST_SAID, Shell
+from rum_twisted.terms.units import Seconds
+
+SOON = Seconds(0.05)  # long enough for what ends by itself
+NEVER = Seconds(60.0)
+
+
+class Sulky:
+    """An object that does not say what it is."""
+
+    @override
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+class ShellTestCase(SynchronousTestCase):
+    """A prompt with an answer and a list at hand."""
+
+    @override
+    def setUp(self) -> None:
+        """Open it."""
+        self.said = ""
+        self.ready = 0
+        self.answer: Deferred[object] = Deferred()
+        self.asks = False
+        self.names = {"answer": self.answer, "fleet": [1, 2], "sulky": Sulky()}
+        self.shell = self.open(NEVER)
+
+    def open(self, limit: Seconds) -> Shell:
+        """Return a prompt whose lines may run so long."""
+        return Shell(
+            self.names, self.say, Limit(limit, lambda: self.asks), self.be_ready
+        )
+
+    def say(self, text: str) -> None:
+        """Take what is said."""
+        self.said += text
+
+    def be_ready(self) -> None:
+        """Note that a result has come."""
+        self.ready += 1
+
+    def run_lines(self, *lines: str) -> str:
+        """Have lines run, and return what is said of them."""
+        self.said = ""
+        for line in lines:
+            self.shell.push(line)
+        return self.said
+
+
+class ShellTests(ShellTestCase):
+    """What lines do."""
+
+    def test_a_value_is_shown_and_kept(self) -> None:
+        """As in Python's own prompt, ``_`` is the last one."""
+        self.assertEqual(self.run_lines("6 * 7"), "42\n")
+        self.assertEqual(self.run_lines("_ + 1"), "43\n")
+        self.assertEqual(self.run_lines("None"), "")
+
+    def test_names_last(self) -> None:
+        """What is given a name is there in the next line, and in this shell only."""
+        self.run_lines("x = len(fleet)")
+        self.assertEqual(self.run_lines("x"), "2\n")
+        self.assertNotIn("x", self.names)
+
+    def test_a_block_ends_with_an_empty_line(self) -> None:
+        """Until then nothing is run."""
+        self.assertEqual(self.run_lines("for n in fleet:", "    print(n)"), "")
+        self.assertTrue(self.shell.is_unfinished)
+        self.assertEqual(self.run_lines(""), "1\n2\n")
+        self.assertFalse(self.shell.is_unfinished)
+
+    def test_an_interrupt_forgets_a_block(self) -> None:
+        """Ctrl-C in the middle of it."""
+        self.run_lines("for n in fleet:")
+        self.shell.interrupt()
+        self.assertEqual(self.run_lines("1"), "1\n")
+
+    def test_a_block_has_a_bound(self) -> None:
+        """One line more, and it is forgotten."""
+        self.run_lines("if True:", *("    1" for _ in range(MOST_LINES - 1)))
+        self.assertTrue(self.shell.is_unfinished)
+        self.assertIn(f"{MOST_LINES} lines", self.run_lines("    1"))
+        self.assertFalse(self.shell.is_unfinished)
+
+    def test_errors_are_shown(self) -> None:
+        """With his own lines, not with ours; the prompt goes on."""
+        said = self.run_lines("def f(): return 1 / 0", "", "f()")
+        self.assertIn("ZeroDivisionError", said)
+        self.assertIn('File "<manhole>", line 1, in f', said)
+        self.assertNotIn("shell.py", said)
+        self.assertIn("SyntaxError", self.run_lines("1 +"))
+        self.assertEqual(self.run_lines("1"), "1\n")
+
+    def test_an_exit_ends_nothing(self) -> None:
+        """The server goes on, whatever is raised."""
+        self.assertIn("goes on", self.run_lines("raise SystemExit"))
+        self.assertIn("KeyboardInterrupt", self.run_lines("raise KeyboardInterrupt"))
+        self.assertIn("GeneratorExit", self.run_lines("raise GeneratorExit"))
+
+    def test_output_is_restored(self) -> None:
+        """What the server prints later is not the operator's."""
+        before = sys.stdout, sys.displayhook, signal.getsignal(signal.SIGALRM)
+        self.run_lines("1", "1 / 0")
+        after = sys.stdout, sys.displayhook, signal.getsignal(signal.SIGALRM)
+        self.assertEqual(after, before)
+
+    def test_what_is_said_has_a_bound(self) -> None:
+        """The rest is not shown, and one is told so."""
+        self.assertEqual(self.run_lines(f"print('x' * {MOST_SAID - 1})")[-2:], "x\n")
+        said = self.run_lines(f"print('x' * {MOST_SAID + 1})")
+        self.assertLess(len(said), MOST_SAID + 100)
+        self.assertIn("not shown", said)
+        self.assertEqual(self.run_lines("1"), "1\n")
+
+    def test_long_values_are_shown_in_part(self) -> None:
+        """A list of a million costs nothing to look at."""
+        said = self.run_lines("list(range(1_000_000))")
+        self.assertIn("98, 99, ...]", said)
+
+    def test_a_value_without_a_repr(self) -> None:
+        """The prompt does not break on it."""
+        said = self.run_lines("sulky")
+        self.assertIn("<Sulky instance", said)
+
+    def test_no_text_steers_the_terminal(self) -> None:
+        """Whatever a client is called."""
+        self.assertEqual(
+            self.run_lines(r"print('a\x1b[2Jb\x9b\tc')"), "a\\x1b[2Jb\\x9b\tc\n"
+        )
+
+
+class LimitTests(ShellTestCase):
+    """Lines that run away."""
+
+    def test_a_loop_is_ended(self) -> None:
+        """The server stands still no longer than it may, and one sees where it was."""
+        self.shell = self.open(SOON)
+        said = self.run_lines("while True: pass", "")
+        self.assertIn('File "<manhole>", line 1', said)
+        self.assertIn("interrupted: longer than 0.05 s", said)
+        self.assertEqual(self.run_lines("1"), "1\n")
+
+    def test_a_wait_is_ended(self) -> None:
+        """One in the kernel, too."""
+        self.shell = self.open(SOON)
+        self.assertIn("interrupted", self.run_lines("import time; time.sleep(60)"))
+
+    def test_one_who_catches_is_ended_again(self) -> None:
+        """Whoever swallows one interrupt meets the next."""
+        self.shell = self.open(SOON)
+        said = self.run_lines(
+            "for _ in range(2):",
+            " try:",
+            "  while True: len(fleet)",
+            " except BaseException: print('again')",
+            "",
+        )
+        self.assertIn("again", said)
+
+    def test_it_is_ended_on_request(self) -> None:
+        """Ctrl-C while it runs."""
+        self.asks = True
+        self.assertIn("interrupted: as asked", self.run_lines("while True: pass", ""))
+
+    def test_a_completion_is_ended(self) -> None:
+        """A property that does not return does not stop the server."""
+        self.shell = self.open(SOON)
+        self.run_lines(
+            "class A:", " @property", " def b(self):", "  while True: pass", ""
+        )
+        self.run_lines("a = A()")
+        self.assertEqual(self.shell.complete("a.b."), [])
+
+
+class WaitingTests(ShellTestCase):
+    """Results that come later."""
+
+    def test_it_is_waited_for(self) -> None:
+        """And shown when it comes; whoever else waits gets it, too."""
+        self.assertEqual(self.run_lines("answer"), "")
+        self.assertTrue(self.shell.is_waiting)
+        self.answer.callback({"rss": 1})
+        self.assertEqual(self.said, "{'rss': 1}\n")
+        self.assertEqual((self.shell.is_waiting, self.ready), (False, 1))
+        self.assertEqual(self.successResultOf(self.answer), {"rss": 1})
+        self.assertEqual(self.run_lines("_['rss']"), "1\n")
+
+    def test_one_that_is_there(self) -> None:
+        """It is shown at once; nobody is told twice that the prompt is ready."""
+        self.names["soon"] = succeed(7)
+        self.shell = self.open(NEVER)
+        self.assertEqual(self.run_lines("soon"), "7\n")
+        self.assertEqual((self.shell.is_waiting, self.ready), (False, 0))
+
+    def test_failures(self) -> None:
+        """They are shown, and nobody logs them besides."""
+        self.run_lines("answer")
+        self.answer.errback(ValueError("no sample"))
+        self.assertEqual(self.said, "ValueError: no sample\n")
+        self.names["lost"] = fail(KeyError("x"))
+        self.shell = self.open(NEVER)
+        self.assertEqual(self.run_lines("lost"), "KeyError: 'x'\n")
+
+    def test_an_interrupt_waits_no_more(self) -> None:
+        """What comes later is shown; the prompt was there already."""
+        self.run_lines("answer")
+        self.shell.interrupt()
+        self.assertFalse(self.shell.is_waiting)
+        self.answer.callback(1)
+        self.assertEqual((self.said, self.ready), ("1\n", 0))
+
+
+class CompletionTests(ShellTestCase):
+    """How a word may go on."""
+
+    def test_names(self) -> None:
+        """From the beginning of one, wherever it stands."""
+        self.assertEqual(self.shell.complete("fl"), ["fleet"])
+        self.assertEqual(self.shell.complete("len(fl"), ["fleet"])
+        self.assertIn("answer", self.shell.complete(""))
+
+    def test_attributes(self) -> None:
+        """Private ones when one asks for them."""
+        self.assertEqual(self.shell.complete("fleet.ap"), ["fleet.append"])
+        self.assertEqual(self.shell.complete("x = fleet.cle"), ["fleet.clear"])
+        self.assertNotIn("fleet.__len__", self.shell.complete("fleet."))
+        self.assertEqual(
+            self.shell.complete("fleet.__le"), ["fleet.__le__", "fleet.__len__"]
+        )
+
+    def test_what_is_not_there(self) -> None:
+        """Nothing goes on from it, and nothing is called."""
+        self.assertEqual(self.shell.complete("nobody.x"), [])
+        self.assertEqual(self.shell.complete("fleet.pop()."), [])

@@ -84,6 +84,7 @@ class Options(usage.Options):
             self._check_extras()
             self._check_roles()
             self._check_manhole()
+            self._check_plugins()
             self._check_reactor()
             self._check_database()
             self._check_fabric()
@@ -127,6 +128,21 @@ class Options(usage.Options):
         if settings.ssh and settings.authorized_keys is None:
             text = "manhole.ssh lets in by key alone: due a file of keys"
             raise ConfigError([Mistake("manhole.authorized_keys", text)])
+
+    def _check_plugins(self) -> None:
+        """Find the plugins, and have them look at their settings.
+
+        Raises:
+            ConfigError: with a mistake for each that cannot be used.
+        """
+        config = self.configuration
+        has_tables = bool(config.plugins.settings)
+        if config.services.plays("plugin") and (config.plugins.enabled or has_tables):
+            _reactor_for(config)
+            # They may import Twisted, so after the choice of a reactor.
+            from rum_twisted.plugins.loading import find_plugins  # noqa: PLC0415
+
+            find_plugins(config)
 
     def _check_reactor(self) -> None:
         """See to it that the reactor that somebody chose can do what is asked of it.

@@ -15,7 +15,14 @@ from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.greeting import Greeting
 from rum_twisted.pergola.limits import Limits
 from rum_twisted.pergola.service import CannotStart, PergolaService
-from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
+from rum_twisted.session.hooks import NO_PLUGINS
+from rum_twisted.session.interfaces import (
+    IAccounts,
+    IDelivery,
+    ILogbook,
+    IPlugins,
+    IWeather,
+)
 from rum_twisted.session.network import Network
 from rum_twisted.session.staff import tell_staff
 from rum_twisted.session.tally import Tally
@@ -46,6 +53,11 @@ class Front:
         # cost of a turn, and would make turns rare while members log on.
         self._fanout = Fanout(reactor, thread_time, turn, self.roster, tally=self.tally)
 
+    @property
+    def delivery(self) -> IDelivery:
+        """The way to clients."""
+        return self._fanout
+
     def tell_staff(self, text: str) -> None:
         """Say a line to the staff who are online."""
         tell_staff(self.roster, self._fanout, text)
@@ -71,7 +83,11 @@ class Front:
         )
 
     def pergola(
-        self, accounts: IAccounts, logbook: ILogbook, weather: IWeather
+        self,
+        accounts: IAccounts,
+        logbook: ILogbook,
+        weather: IWeather,
+        plugins: IPlugins | None = None,
     ) -> PergolaService:
         """Return what serves clients.
 
@@ -79,6 +95,7 @@ class Front:
             accounts: say who may log on.
             logbook: is told who was on.
             weather: what clients may ask for.
+            plugins: who extends the network; ``None``: nobody.
         """
         settings = self._config.pergola
         network = Network(
@@ -90,6 +107,7 @@ class Front:
             greeting=Greeting(settings.motd, settings.email),
             now=lambda: Seconds(time()),
             tally=self.tally,
+            plugins=NO_PLUGINS if plugins is None else plugins,
         )
         return PergolaService(
             self._reactor,

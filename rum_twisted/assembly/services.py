@@ -27,6 +27,8 @@ from rum_twisted.terms.units import Seconds
 if TYPE_CHECKING:
     from rum_twisted.assembly.fabric import Fabric
     from rum_twisted.assembly.front import Front
+    from rum_twisted.plugins.front import PluginFront
+    from rum_twisted.plugins.host import PluginHost
 
 __all__ = ["build_services", "check_fabric"]
 
@@ -91,6 +93,7 @@ class _Tree:
         self._watched: list[object] = []  # what keeps memory, and is no service
         self._front: Front | None = None
         self._fabric: Fabric | None = None
+        self._host: PluginHost | None = None
 
     def build(self) -> None:
         """Build it, in the order of the starts."""
@@ -108,6 +111,7 @@ class _Tree:
             self._begin_fabric()
         accounts = self._accounts()
         weather = self._weather()
+        self._begin_plugins()
         server = None if self._fabric is None else self._fabric.server()
         if server is not None:
             self._add(server)
@@ -141,7 +145,10 @@ class _Tree:
         self, accounts: IAccounts, logbook: ILogbook, weather: IWeather
     ) -> None:
         assert self._front is not None, "begun before"
-        pergola = self._front.pergola(accounts, logbook, weather)
+        plugins = self._plugins()
+        if plugins is not None:
+            plugins.serve(self._front.delivery, logbook, weather)
+        pergola = self._front.pergola(accounts, logbook, weather, plugins)
         self._add(pergola)
         self._root.ports = lambda: tuple(pergola.addresses)
 
@@ -209,6 +216,37 @@ class _Tree:
         if IService.providedBy(weather):
             self._add(weather)
         return weather
+
+    def _begin_plugins(self) -> None:
+        """Host the plugins, if that is to be done here and there are any."""
+        config = self._config
+        is_due = config.plugins.are_there or not config.services.plays("pergola")
+        if not config.services.plays("plugin") or not is_due:
+            return
+        # A network without plugins needs nothing of it.
+        from rum_twisted.assembly.plugins import (  # noqa: PLC0415
+            LocalPlugins,
+            make_host,
+        )
+
+        self._host = make_host(config, self._reactor, self._random)
+        self._add(self._host, LocalPlugins(config, self._host))
+
+    def _plugins(self) -> "PluginFront | None":
+        """Return our side of the plugins, ours or others'; ``None``: there are none."""
+        assert self._front is not None, "only a front has this side"
+        if self._host is None:
+            return None
+        from rum_twisted.assembly.plugins import (  # noqa: PLC0415 - as above
+            LocalLink,
+            make_front,
+        )
+
+        front = make_front(
+            self._config, self._reactor, self._random, self._front.roster
+        )
+        self._add(front, LocalLink(front, self._host))
+        return front
 
     def _status_file(self) -> Iterator[IService]:
         if self._front is not None:

@@ -1,20 +1,33 @@
 """The kinds of value that services and their discovery need; see `kinds`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from zope.interface import implementer
 
 from rum_twisted.config.interfaces import IKind, Unfit
 
-__all__ = ["Address", "KeyPath", "Members", "Roles", "Secret", "Switch", "Word"]
+__all__ = [
+    "Address",
+    "KeyPath",
+    "Members",
+    "PluginNames",
+    "PluginTables",
+    "Roles",
+    "Secret",
+    "Switch",
+    "Word",
+]
 
 _HOST_AND_PORT: Final = re.compile(
     r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):(\d{1,5})\Z"
 )
 _SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_PLUGIN: Final = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 _WORD: Final = re.compile(r"[!-~]{0,64}\Z")
 _KEY_PATH: Final = re.compile(r"(/[A-Za-z0-9._-]{1,64}){1,8}\Z")
 _LAST_PORT: Final = 65535
@@ -137,6 +150,55 @@ class Roles:
             if len(chosen) == len(value):
                 return chosen
         raise Unfit("a list of one or more of " + ", ".join(self.words))
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class PluginNames:
+    """Names of plugins, each once."""
+
+    most: int
+    is_text: bool = False
+
+    def read(self, value: object, folder: Path) -> tuple[str, ...]:
+        """Return the names; see `IKind`."""
+        if isinstance(value, list) and len(value) <= self.most:
+            names = tuple(name for name in value if _is_plugin_name(name))
+            if len(set(names)) == len(value):
+                return names
+        raise Unfit(
+            f"a list of at most {self.most} names, each once: lower-case letters, "
+            'digits and _, such as ["greeter"]'
+        )
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class PluginTables:
+    """A table of settings for each of some plugins."""
+
+    most: int
+    is_text: bool = False
+
+    def read(self, value: object, folder: Path) -> Mapping[str, Mapping[str, object]]:
+        """Return the tables; the plugins check what is in them. See `IKind`."""
+        if (
+            isinstance(value, dict)
+            and len(value) <= self.most
+            and all(map(_is_plugin_name, value))
+            and all(isinstance(table, dict) for table in value.values())
+        ):
+            return MappingProxyType(
+                {name: MappingProxyType(dict(table)) for name, table in value.items()}
+            )
+        raise Unfit(
+            "a table for each plugin, such as [plugins.settings.greeter] with settings "
+            "below it"
+        )
+
+
+def _is_plugin_name(name: object) -> bool:
+    return isinstance(name, str) and _PLUGIN.match(name) is not None
 
 
 @implementer(IKind)

@@ -6,7 +6,7 @@ that they cannot disagree with it or with each other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -32,6 +32,8 @@ from rum_twisted.config.service_kinds import (
     Address,
     KeyPath,
     Members,
+    PluginNames,
+    PluginTables,
     Roles,
     Secret,
     Switch,
@@ -48,6 +50,7 @@ __all__ = [
     "DiscoverySettings",
     "ManholeSettings",
     "PergolaSettings",
+    "PluginsSettings",
     "ServicesSettings",
     "Setting",
     "StatusSettings",
@@ -686,7 +689,8 @@ class ManholeSettings:
     )
 
 
-_ROLES: Final = ("pergola", "passport", "weather")
+_NEEDED: Final = ("pergola", "passport", "weather")
+_ROLES: Final = (*_NEEDED, "plugin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -698,8 +702,9 @@ class ServicesSettings:
         metadata=_about(
             Roles(_ROLES),
             "What this process does: pergola serves pilots and controllers, passport "
-            "keeps the accounts, weather the reports. What a role needs of one that "
-            "is not here is asked of another process. --role says it, too.",
+            "keeps the accounts, weather the reports, plugin the plugins. What a role "
+            "needs of one that is not here is asked of another process. --role says "
+            "it, too.",
         ),
     )
     listen: str = field(
@@ -782,15 +787,18 @@ class ServicesSettings:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every role is played in this process."""
-        return self.roles == _ROLES
+        """Whether every role that others need is played in this process."""
+        return all(map(self.plays, _NEEDED))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What a role of this process needs of others: roles that it plays not."""
+        """What a role of this process needs of others: roles that it plays not.
+
+        Plugins are there or not: nobody needs them.
+        """
         if not self.plays("pergola"):
             return ()
-        return tuple(role for role in _ROLES if role not in self.roles)
+        return tuple(role for role in _NEEDED if role not in self.roles)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -880,6 +888,89 @@ class DiscoverySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginsSettings:
+    """Plugins, which extend the network; see docs/plugins.md."""
+
+    folder: Path = field(
+        metadata=_about(
+            PathName(),
+            "Where plugins lie that are a Python file each: NAME.py.",
+            file_name="plugins",
+        )
+    )
+    enabled: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            PluginNames(64),
+            "Which plugins the role plugin runs: those that Rum brings (dots, greeter, "
+            "webhooks), files in the folder, or what installed packages offer. None "
+            "unless it is named here.",
+        ),
+    )
+    remote: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            PluginNames(64),
+            "Which plugins may join the role plugin from programs of their own, in any "
+            "language, at services.listen. Whoever reaches that may use these names.",
+        ),
+    )
+    deadline: float = field(
+        default=0.15,
+        metadata=_about(
+            Number(0.001, 5.0),
+            "How long a logon, or a line, waits for plugins that may stop it; then "
+            "things go on as if there were none.",
+            unit="seconds",
+        ),
+    )
+    position_interval: float = field(
+        default=5.0,
+        metadata=_about(
+            Number(1.0, 3600.0),
+            "How often plugins that ask for positions are told where an aircraft is, "
+            "at most. Not every report is told.",
+            unit="seconds",
+        ),
+    )
+    queue: int = field(
+        default=10_000,
+        metadata=_about(
+            Integer(10, 1_000_000),
+            "How many events may wait for plugins, in pergola and once more for each "
+            "plugin; past it, new ones are dropped and counted. 10,000 take about "
+            "3 MB.",
+            unit="events",
+        ),
+    )
+    actions: float = field(
+        default=500.0,
+        metadata=_about(
+            Number(1.0, 100_000.0),
+            "How much one plugin may do: texts, kicks and questions together. Twice as "
+            "much may come at once; what is more is dropped and counted.",
+            unit="actions per second",
+        ),
+    )
+    settings: Mapping[str, Mapping[str, object]] = field(
+        default_factory=dict,
+        repr=False,
+        metadata=_about(
+            PluginTables(64),
+            "What plugins are told: a table for each, as in "
+            "[plugins.settings.greeter]. What may stand there is the plugin's "
+            "affair; it is checked at the start.",
+            is_secret=True,
+        ),
+    )
+
+    @property
+    def are_there(self) -> bool:
+        """Whether the role plugin has anything to do."""
+        return bool(self.enabled or self.remote)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings; every path is absolute."""
 
@@ -897,6 +988,10 @@ class Config:
     manhole: ManholeSettings
     services: ServicesSettings
     discovery: DiscoverySettings
+    plugins: PluginsSettings
+    sources: Mapping[str, str] = field(  # of settings that were changed: file, --set …
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def uses_fabric(self) -> bool:
@@ -965,7 +1060,7 @@ def _settings_of(table: type[Any], prefix: str = "") -> dict[str, Setting]:
     """Collect the settings of one class, by the names that an operator types."""
     settings = {}
     for entry in fields(table):
-        if not is_dataclass(entry.type):
+        if _KEY in entry.metadata:
             setting: Setting = entry.metadata[_KEY]
             default: object = entry.default
             if setting.file_name is not None:
@@ -974,6 +1069,8 @@ def _settings_of(table: type[Any], prefix: str = "") -> dict[str, Setting]:
                 default = DATA_DIR
             elif default is None:  # the way to write that it is off
                 default = ""
+            elif entry.default_factory is not MISSING:
+                default = entry.default_factory()
             settings[prefix + entry.name] = replace(setting, default=default)
     return settings
 

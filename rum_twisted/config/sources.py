@@ -90,15 +90,17 @@ def load(
 
     mistakes = [item for item in found if isinstance(item, Mistake)]
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for item in found:
         if isinstance(item, _Assignment):
             try:
                 values[item.key] = _checked(item)
+                sources[item.key] = item.source
             except Unfit as error:
                 mistakes.append(Mistake(item.source, str(error)))
     if mistakes:
         raise ConfigError(mistakes)
-    return _config(values, here)
+    return _config(values, sources, here)
 
 
 def _from_file(path: Path, folder: Path) -> Iterator[_Assignment | Mistake]:
@@ -225,7 +227,9 @@ def _shown(value: object) -> str:
     return shown
 
 
-def _config(values: Mapping[str, Any], folder: Path) -> Config:
+def _config(
+    values: Mapping[str, Any], sources: Mapping[str, str], folder: Path
+) -> Config:
     """Build the tree from checked values and, where there is none, defaults."""
     data_dir: Path = values.get("data_dir", folder / DATA_DIR)
     tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
@@ -241,5 +245,6 @@ def _config(values: Mapping[str, Any], folder: Path) -> Config:
             tables[table][name] = value
     return Config(
         data_dir=data_dir,
+        sources=MappingProxyType(dict(sources)),
         **{name: table(**tables[name]) for name, table in TABLES.items()},
     )

@@ -33,6 +33,7 @@ from rum_twisted.pergola.limits import Limits, Traffic
 from rum_twisted.pergola.outbox import Outbox
 from rum_twisted.session.commands import receive
 from rum_twisted.session.errors import ServerFull
+from rum_twisted.session.hooks import Connected, Hook
 from rum_twisted.session.interfaces import IConnection
 from rum_twisted.session.network import Network
 from rum_twisted.session.phases import Phase
@@ -147,6 +148,9 @@ class FSDProtocol(LineReceiver):
         )
         self._fanout.turn.tally.accepted += 1
         if self._connections.admit(self):
+            plugins = self.session.network.plugins
+            if Hook.CONNECTED in plugins.wanted:
+                plugins.tell(Connected(self.address))
             return
         self.session.refuse(ServerFull())
         self.session.close(Closing.FULL)
@@ -217,7 +221,7 @@ class FSDProtocol(LineReceiver):
 
     def resume(self) -> None:
         """Go on with the lines held back; what was said meanwhile leaves."""
-        if self._is_held:
+        if self._is_held and not self.session.holds_back:
             self._is_held = False
             # What was held back has not waited for us.
             self.traffic.read_at = self._connections.clock.seconds()

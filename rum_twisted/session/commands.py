@@ -13,6 +13,7 @@ Source: docs/protocol.md, "Packets".
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from rum_twisted.session.errors import AlreadyRegistered
@@ -25,12 +26,14 @@ from rum_twisted.session.handlers.position import report_controller, report_pilo
 from rum_twisted.session.handlers.query import answer, ask
 from rum_twisted.session.handlers.text import text
 from rum_twisted.session.handlers.weather import report, weather
+from rum_twisted.session.hooks import LONGEST_LINE, Line, Verdict
 from rum_twisted.session.phases import Phase
+from rum_twisted.session.replies import notice_line
 from rum_twisted.session.session import Session
 from rum_twisted.session.tally import OTHER
 from rum_twisted.terms.errors import RumError
-from rum_twisted.wire.codec import decode, recognize
-from rum_twisted.wire.packets import FROM_CLIENT
+from rum_twisted.wire.codec import ENCODING, decode, recognize
+from rum_twisted.wire.packets import FROM_CLIENT, Packet
 
 __all__ = ["COMMANDS", "Command", "receive"]
 
@@ -82,6 +85,27 @@ COMMANDS: Final[Mapping[str, Command]] = {
 """What each packet does, by its prefix."""
 
 
+def _ask_plugins(session: Session, packet: Packet, line: bytes) -> None:
+    """Handle a line when no plugin minds; what the client says next waits for it."""
+    client = session.client
+    assert client is not None, "plugins see no packets of those who are not on"
+    text = line.decode(ENCODING)[:LONGEST_LINE]
+    asked = session.network.plugins.ask(Line(client.callsign, text))
+    session.await_answer(asked, partial(_obey, session, packet, line), hold=True)
+
+
+def _obey(session: Session, packet: Packet, line: bytes, verdict: Verdict) -> None:
+    """Handle a line, or not, and tell the client what a plugin tells him."""
+    if verdict.text:
+        session.connection.send(notice_line(session.name, verdict.text))
+    if verdict.stops:
+        return
+    try:
+        COMMANDS[packet.prefix].handler(session, decode(line, packet))
+    except RumError as error:
+        session.refuse(error)
+
+
 def receive(session: Session, line: bytes) -> None:
     """Handle one line of a session's client.
 
@@ -104,7 +128,10 @@ def receive(session: Session, line: bytes) -> None:
         counts[packet.prefix] += 1
         command = COMMANDS[packet.prefix]
         if session.phase is command.phase:
-            command.handler(session, decode(line, packet))
+            if packet.prefix in session.network.plugins.prefixes:
+                _ask_plugins(session, packet, line)
+            else:
+                command.handler(session, decode(line, packet))
         elif command.otherwise is not None:
             raise command.otherwise
     except RumError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -21,6 +22,7 @@ __all__ = [
     "IConnection",
     "IDelivery",
     "ILogbook",
+    "IPlugins",
     "IWeather",
     "InvalidCredentials",
     "NoWeatherSource",
@@ -140,6 +142,42 @@ class IWeather(Interface):
 
         The layers above the surface are those of the report only: see
         `rum_twisted.world.weather.with_upper_air`.
+        """
+
+
+class IPlugins(Interface):
+    """Whoever extends the network from outside; see `rum_twisted.session.hooks`.
+
+    Nothing here waits longer than a bound, or fails. Who does not find a hook among
+    ``wanted`` builds no event for it.
+    """
+
+    is_attended = Attribute("Whether somebody wants to know who comes and goes.")
+
+    wanted = Attribute("The `Hook`s at which somebody is present; a frozenset.")
+
+    prefixes = Attribute(
+        "Of packets whose lines somebody wants to see before they are handled, if "
+        "`Hook.LINE` is wanted; a frozenset."
+    )
+
+    commands = Attribute(
+        "The words, in lower case, that somebody answers behind a dot, if "
+        "`Hook.COMMAND` is wanted; a frozenset."
+    )
+
+    def tell(event: Any) -> None:
+        """Tell those who are interested of an `Event`; at once, and for nothing."""
+
+    def ask(question: Any) -> Deferred[Any]:
+        """Ask those who are interested.
+
+        Args:
+            question: a `Question`.
+
+        Returns:
+            a Deferred that fires with a `Verdict`, at once or later: with `GO_ON` if
+            nobody has answered in time. Cancelling it gives the question up.
         """
 
 

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rum_twisted.session.interfaces import IAccounts, IDelivery, ILogbook, IWeather
+from rum_twisted.session.hooks import NO_PLUGINS
+from rum_twisted.session.interfaces import (
+    IAccounts,
+    IDelivery,
+    ILogbook,
+    IPlugins,
+    IWeather,
+)
 from rum_twisted.session.tally import Tally
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.roster import Roster
@@ -23,3 +30,4 @@ class Network:
     greeting: Callable[[], Sequence[str]]  # lines, read anew at each logon
     now: Callable[[], Seconds]  # since the Unix epoch, UTC
     tally: Tally = field(default_factory=Tally)
+    plugins: IPlugins = NO_PLUGINS

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.session.errors import InvalidSource
+from rum_twisted.session.hooks import Gone
 from rum_twisted.session.interfaces import IConnection
 from rum_twisted.session.network import Network
 from rum_twisted.session.phases import TRANSITIONS, Phase
@@ -41,6 +42,7 @@ class Session:
     """
 
     __slots__ = (
+        "_held_for",
         "_pending",
         "client",
         "connection",
@@ -58,6 +60,7 @@ class Session:
         self.client: Client | None = None
         self.was_denied = False  # something he may not do; the log knows
         self._pending: tuple[Deferred[Any], ...] = ()  # answers waited for
+        self._held_for: Deferred[Any] | None = None  # of these, that lines wait for
 
     @override
     def __repr__(self) -> str:
@@ -68,6 +71,11 @@ class Session:
     def name(self) -> str:
         """What the client is addressed by."""
         return self.client.callsign if self.client else NOBODY
+
+    @property
+    def holds_back(self) -> bool:
+        """Tell whether the client's next lines wait for an answer to this one."""
+        return self._held_for is not None or len(self._pending) >= MAX_PENDING
 
     def refuse(self, error: RumError, callsign: str = "") -> None:
         """Tell the client what he did wrong, after what there is to say about it.
@@ -118,10 +126,11 @@ class Session:
                 `MAX_PENDING` answers is held back in any case.
         """
         self._pending += (deferred,)
+        if hold:
+            self._held_for = deferred
         answer = partial(self._settle, deferred, handle, refused or self.refuse)
         deferred.addBoth(answer).addErrback(self._give_up)
-        waits = deferred in self._pending
-        if waits and (hold or len(self._pending) >= MAX_PENDING):
+        if deferred in self._pending and self.holds_back:
             self.connection.pause()
 
     def _settle(
@@ -133,6 +142,8 @@ class Session:
     ) -> None:
         """Take the answer of ``deferred``, good or bad."""
         self._pending = tuple(one for one in self._pending if one is not deferred)
+        if self._held_for is deferred:
+            self._held_for = None
         if self.phase is Phase.CLOSED:
             return
         if not isinstance(result, Failure):
@@ -183,4 +194,6 @@ class Session:
         network.delivery.leave(client)
         network.delivery.announce(encode(kind(client.callsign, client.cid)), None)
         network.logbook.logged_off(client)
+        if network.plugins.is_attended:
+            network.plugins.tell(Gone(client.callsign))
         self.log.info("{callsign} is gone", callsign=client.callsign, cid=client.cid)

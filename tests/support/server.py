@@ -8,7 +8,7 @@ has paused it, and nothing at all once the server has closed the connection.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +21,8 @@ from rum_twisted.accounts.memorylogbook import MemoryLogbook
 from rum_twisted.pergola.connections import Connections
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.pergola.fanout import Fanout
-from rum_twisted.session.interfaces import IAccounts, IWeather
+from rum_twisted.session.hooks import NO_PLUGINS
+from rum_twisted.session.interfaces import IAccounts, IPlugins, IWeather
 from rum_twisted.session.session import Session
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.roster import Roster
@@ -43,6 +44,7 @@ class MemoryServer:
         weather: the reports; likewise.
         max_clients: more are turned away.
         max_line: the longest line, its end included.
+        extend: returns who extends the network; by default nobody does.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class MemoryServer:
         *,
         accounts: IAccounts | None = None,
         weather: IWeather | None = None,
+        extend: Callable[[Clock, Roster], IPlugins] | None = None,
         max_clients: int = 1000,
         max_line: int = 2048,
     ) -> None:
@@ -65,7 +68,11 @@ class MemoryServer:
             roster=self.roster,
             delivery=self.fanout,
         )
-        self.network = replace(network, tally=self.fanout.tally)
+        self.network = replace(
+            network,
+            tally=self.fanout.tally,
+            plugins=NO_PLUGINS if extend is None else extend(self.clock, self.roster),
+        )
         self.connections = Connections(self.clock, max_clients)
         self._factory = FSDFactory(
             self.network, self.fanout, make_limits(max_line=max_line), self.connections

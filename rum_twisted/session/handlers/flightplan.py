@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rum_twisted.session.hooks import Hook, filing_of
 from rum_twisted.session.session import Session
 from rum_twisted.terms.units import Knots
 from rum_twisted.wire.codec import encode
@@ -45,6 +46,8 @@ def file_plan(session: Session, message: FlightPlanMessage) -> None:
     line = encode(plan_message(pilot, pilot.plan, destination=_TO_CONTROLLERS))
     network = session.network
     network.delivery.multicast(line, network.roster.controllers)
+    if Hook.PLAN in network.plugins.wanted:
+        network.plugins.tell(filing_of(pilot.callsign, pilot.plan))
 
 
 def plan_message(

@@ -10,14 +10,23 @@ Source: docs/protocol.md, "Logon".
 from functools import partial
 from typing import Final
 
+from twisted.internet.defer import Deferred
+
 from rum_twisted.session.errors import InvalidRevision
+from rum_twisted.session.hooks import (
+    Hook,
+    LoggingOn,
+    RefusedByPlugin,
+    Verdict,
+    coming_of,
+)
 from rum_twisted.session.interfaces import Account, InvalidCredentials
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.replies import text_line
 from rum_twisted.session.session import Session
 from rum_twisted.session.tally import ADMITTED, Closing
 from rum_twisted.terms.errors import RumError
-from rum_twisted.terms.identity import Callsign, ClientKind
+from rum_twisted.terms.identity import Callsign, ClientKind, Rating
 from rum_twisted.wire.codec import encode
 from rum_twisted.wire.messages.logon import (
     ControllerAnnouncement,
@@ -52,10 +61,13 @@ def log_on(session: Session, message: PilotLogon | ControllerLogon) -> None:
         _reject(session, message, error)
         return
     session.enter(Phase.AUTHENTICATING)
+    proving = network.accounts.authenticate(
+        message.cid, message.password, session.connection.address
+    )
+    if Hook.LOGGING_ON in network.plugins.wanted:
+        proving.addCallback(partial(_ask_plugins, session, message, callsign))
     session.await_answer(
-        network.accounts.authenticate(
-            message.cid, message.password, session.connection.address
-        ),
+        proving,
         partial(_admit, session, message, callsign),
         partial(_reject, session, message),
         hold=True,
@@ -66,6 +78,44 @@ def log_off(session: Session, message: PilotLogoff | ControllerLogoff) -> None:
     """End the session; either kind of client may use either packet."""
     session.identify(message.callsign)
     session.close(Closing.LOGOFF)
+
+
+def _ask_plugins(
+    session: Session,
+    message: PilotLogon | ControllerLogon,
+    callsign: Callsign,
+    account: Account,
+) -> Deferred[Account]:
+    """Return the account again when no plugin minds; what may not be is not asked.
+
+    Raises:
+        AccountSuspended: see `granted_rating`.
+        RatingTooHigh: likewise.
+    """
+    rating = _granted(message, account)
+
+    def obey(verdict: Verdict) -> Account:
+        if verdict.stops:
+            raise RefusedByPlugin("", verdict.text)
+        return account
+
+    question = LoggingOn(
+        callsign=callsign,
+        cid=message.cid,
+        kind=_kind_of(message),
+        rating=rating,
+        real_name=message.real_name,
+        address=session.connection.address,
+    )
+    return session.network.plugins.ask(question).addCallback(obey)
+
+
+def _granted(message: PilotLogon | ControllerLogon, account: Account) -> Rating:
+    """Return the rating that somebody comes on with; see `granted_rating`."""
+    try:
+        return granted_rating(message.requested_rating, account.rating, message.rating)
+    except AccountSuspended as error:
+        raise AccountSuspended(error.parameter, account.notice) from error
 
 
 def _admit(
@@ -81,9 +131,7 @@ def _admit(
             callsign=callsign,
             cid=message.cid,
             kind=_kind_of(message),
-            rating=granted_rating(
-                message.requested_rating, account.rating, message.rating
-            ),
+            rating=_granted(message, account),
             real_name=message.real_name,
             protocol_revision=message.protocol_revision,
             simulator=_simulator_of(message),
@@ -93,9 +141,6 @@ def _admit(
         # Somebody may have come online under this callsign while the password was
         # being checked: of many who race for one callsign, exactly one wins.
         network.roster.add(client)
-    except AccountSuspended as error:
-        _reject(session, message, AccountSuspended(error.parameter, account.notice))
-        return
     except RumError as error:
         _reject(session, message, error)
         return
@@ -105,6 +150,8 @@ def _admit(
     network.delivery.join(client, session.connection)
     network.delivery.announce(_announcement(client), client)
     network.logbook.logged_on(client, session.connection.address)
+    if network.plugins.is_attended:
+        network.plugins.tell(coming_of(client, session.connection.address, is_new=True))
     for line in network.greeting():
         session.connection.send(text_line(client.callsign, line))
     session.log.info(

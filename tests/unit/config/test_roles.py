@@ -74,6 +74,16 @@ class RoleTests(SynchronousTestCase):
         self.assertEqual(services.offered, ("passport",))
         self.assertEqual(configuration().services.missing, ())
 
+    def test_nobody_needs_plugins(self) -> None:
+        """Who plays the three other roles is whole; a role of plugins can be found."""
+        three = configuration('services.roles=["pergola", "passport", "weather"]')
+        self.assertTrue(three.services.is_whole)
+        self.assertFalse(three.uses_fabric)
+        plugin = configuration('services.roles=["plugin"]')
+        self.assertEqual(plugin.services.offered, ("plugin",))
+        self.assertEqual(plugin.services.missing, ())
+        self.assertTrue(plugin.uses_fabric)
+
     def test_who_loads_grpc(self) -> None:
         """Everything in one process does without, until others shall call it."""
         self.assertFalse(configuration().uses_fabric)

@@ -23,7 +23,7 @@ class SettingsTests(SynchronousTestCase):
             leaves.update(f"{name}.{entry.name}" for entry in fields(table))
         self.assertEqual(set(SETTINGS), leaves)
         self.assertEqual(
-            {entry.name for entry in fields(Config)}, {"data_dir", *TABLES}
+            {entry.name for entry in fields(Config)}, {"data_dir", "sources", *TABLES}
         )
 
     def test_every_default_fits_its_kind(self) -> None:

@@ -1,0 +1,118 @@
+"""Plugins: the role that hosts them, and a server's way to it."""
+
+import secrets
+from random import Random
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+from typing_extensions import override
+
+from rum_twisted.config import Config
+from rum_twisted.plugins.front import PluginFront
+from rum_twisted.plugins.guard import Rules
+from rum_twisted.plugins.host import PluginHost
+from rum_twisted.plugins.interfaces import ILink
+from rum_twisted.plugins.loading import find_plugins, install
+from rum_twisted.plugins.manifest import UnfitPlugin
+from rum_twisted.terms.units import Seconds
+from rum_twisted.world.roster import Roster
+
+__all__ = ["LocalLink", "LocalPlugins", "make_front", "make_host"]
+
+
+def make_host(config: Config, reactor: Any, random: Random) -> PluginHost:
+    """Return the host of plugins, without any."""
+    settings = config.plugins
+    return PluginHost(
+        reactor,
+        random,
+        Rules(
+            deadline=Seconds(settings.deadline),
+            queue=settings.queue,
+            actions=settings.actions,
+        ),
+    )
+
+
+class LocalPlugins(Service):
+    """The Python plugins of this process; made when it runs, and not before.
+
+    Args:
+        config: says which.
+        host: takes them; to be started before this.
+
+    Raises:
+        ConfigError: one is not found, or its settings do not fit.
+    """
+
+    log = Logger()
+    name = "local plugins"
+
+    def __init__(self, config: Config, host: PluginHost) -> None:
+        self._found = find_plugins(config)
+        self._host = host
+        self._has_begun = False
+
+    @override
+    def startService(self) -> None:
+        """Make them; one that cannot be made is left out, and the others go on."""
+        super().startService()
+        if self._has_begun:
+            return
+        self._has_begun = True
+        for found in self._found:
+            try:
+                install(found, self._host)
+            except UnfitPlugin as error:
+                self.log.error("{trouble}", trouble=error)  # noqa: TRY400 - no bug
+
+
+def make_front(
+    config: Config, reactor: Any, random: Random, roster: Roster
+) -> PluginFront:
+    """Return a server's side of the plugins."""
+    settings = config.plugins
+    return PluginFront(
+        reactor,
+        random,
+        roster,
+        deadline=Seconds(settings.deadline),
+        position_interval=Seconds(settings.position_interval),
+        queue=settings.queue,
+    )
+
+
+class LocalLink(Service):
+    """Joins a server and a host of the same process while this runs.
+
+    Args:
+        front: the server's side.
+        host: the plugins' side; to be started before this.
+    """
+
+    name = "plugin link"
+
+    def __init__(self, front: PluginFront, host: PluginHost) -> None:
+        self._front = front
+        self._host = host
+        self._link: ILink | None = None
+
+    @override
+    def startService(self) -> None:
+        """Join them."""
+        if self.running:
+            return
+        super().startService()
+        self._link = self._host.attend(secrets.token_hex(6), self._front)
+        self._front.attach(self._link)
+        self._front.subscribe(self._host.subscription)
+
+    @override
+    def stopService(self) -> None:
+        """Part them."""
+        super().stopService()
+        link, self._link = self._link, None
+        if link is not None:
+            self._front.detach()
+            link.close()

@@ -1,0 +1,1 @@
+"""The plugins that Rum brings; each is in a module of its name."""

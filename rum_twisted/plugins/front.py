@@ -1,0 +1,430 @@
+"""A server's side of the plugins: what happens becomes events, if anybody waits for it.
+
+Nothing here costs anything while nobody is interested: handlers look at ``wanted``
+before they build an event. What is built waits in a bounded queue, and leaves in
+batches after a moment; a question leaves at once. Positions are not taken from the
+reports: a round over the roster looks where everybody is, so that the path of a report
+is the same with plugins and without.
+
+If the host of the plugins is gone, hangs, or answers late, clients do not notice: each
+question has a deadline, and after some that were not answered nobody asks for a while.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import count
+from random import Random
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from rum_twisted.plugins.interfaces import (
+    Act,
+    Ask,
+    IFront,
+    ILink,
+    Kick,
+    Subscription,
+)
+from rum_twisted.plugins.manifest import PREFIXES
+from rum_twisted.rpc.breaker import Breaker, BreakerState
+from rum_twisted.session.hooks import (
+    GO_ON,
+    Event,
+    Hook,
+    PositionSample,
+    Question,
+    Verdict,
+    coming_of,
+)
+from rum_twisted.session.interfaces import (
+    IDelivery,
+    ILogbook,
+    IPlugins,
+    IWeather,
+    StaffAct,
+)
+from rum_twisted.session.replies import ANNOUNCER, notice_line
+from rum_twisted.terms.measure import Measure, Measuring
+from rum_twisted.terms.place import Position
+from rum_twisted.terms.units import Seconds
+from rum_twisted.wire.codec import ENCODING, encode
+from rum_twisted.wire.messages.control import Kill
+from rum_twisted.world.client import Client
+from rum_twisted.world.roster import Roster
+
+__all__ = ["BATCH", "PluginFront"]
+
+BATCH: Final = 256  # events that leave together
+_FLUSH_AFTER: Final = Seconds(0.02)  # nobody is waited for
+_LOOK_EVERY: Final = Seconds(0.1)
+_METAR_WITHIN: Final = Seconds(10.0)
+_TELL_EVERY: Final = Seconds(60.0)
+_EVENT: Final = 300  # bytes of an event that waits, most of it its texts
+
+
+@implementer(IPlugins, IFront)
+class PluginFront(Service):
+    """What a server's sessions see of the plugins.
+
+    Invariants: while there is no link, nothing waits; each question is answered once;
+    at most one batch is under way.
+
+    Args:
+        clock: schedules batches and deadlines.
+        random: spreads the breaker's pauses.
+        roster: who is on.
+        deadline: for an answer.
+        position_interval: between two samples of one aircraft, at least.
+        queue: how many events may wait.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        random: Random,
+        roster: Roster,
+        *,
+        deadline: Seconds,
+        position_interval: Seconds,
+        queue: int,
+    ) -> None:
+        self.name = "plugins"
+        self.is_attended = False
+        self.wanted: frozenset[Hook] = frozenset()
+        self.prefixes: frozenset[str] = frozenset()
+        self.commands: frozenset[str] = frozenset()
+        self.dropped = 0  # events, because too many waited
+        self.late = 0  # questions that were not answered in time
+        self.told = 0  # events that were given to the host
+        self._clock = clock
+        self._roster = roster
+        self._deadline = deadline
+        self._interval = position_interval
+        self._longest = queue
+        self._delivery: IDelivery | None = None
+        self._logbook: ILogbook | None = None
+        self._weather: IWeather | None = None
+        self._link: ILink | None = None
+        self._breaker = Breaker(random)
+        self._waiting: deque[Ask] = deque()
+        self._sending = False
+        self._flush: IDelayedCall | None = None
+        self._is_flush_urgent = False
+        self._numbers = count(1)
+        self._asked: dict[int, tuple[Deferred[Verdict], IDelayedCall]] = {}
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
+        self._round: Iterator[Client] | None = None
+        self._left_in_round = 0
+        self._round_ends = 0.0
+        self._seen: dict[Client, Position] = {}  # when last told
+        self._summarized = (0, 0)
+        self._summarized_at: float | None = None
+
+    @override
+    def __repr__(self) -> str:
+        state = "alone" if self._link is None else f"{len(self.wanted)} hooks"
+        return f"<PluginFront: {state}, {len(self._waiting)} wait>"
+
+    def serve(self, delivery: IDelivery, logbook: ILogbook, weather: IWeather) -> None:
+        """Take up what plugins act through; to be called once, before the start."""
+        self._delivery = delivery
+        self._logbook = logbook
+        self._weather = weather
+
+    def measures(self) -> dict[str, Measuring]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {"plugin events": self._measure}
+
+    @override
+    def startService(self) -> None:
+        """Look round now and then."""
+        if self.running:
+            return
+        super().startService()
+        self._looks.start(_LOOK_EVERY, now=False).addErrback(
+            lambda reason: self.log.failure("plugins: nobody looks any more", reason)
+        )
+
+    @override
+    def stopService(self) -> None:
+        """Tell nobody any more."""
+        super().stopService()
+        if self._looks.running:
+            self._looks.stop()
+        link = self._link
+        self.detach()
+        if link is not None:
+            link.close()
+        self._summarize()
+
+    # The way to the host.
+
+    def attach(self, link: ILink) -> None:
+        """Give events to a host from now on, who is online to begin with."""
+        self.detach()
+        self._link = link
+        self.is_attended = True
+        for client in self._roster:
+            self.tell(coming_of(client, "", is_new=False))
+
+    def detach(self) -> None:
+        """Give no more: the host is gone. Whoever waits for an answer goes on."""
+        self._link = None
+        self.is_attended = False
+        self.subscribe(Subscription())
+        self._waiting.clear()
+        self._seen.clear()
+        self._round = None
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        self._is_flush_urgent = False
+        self._sending = False
+        for number in list(self._asked):
+            self._settle(number, GO_ON)
+
+    # What sessions call.
+
+    def tell(self, event: Event) -> None:
+        """Tell those who are interested; see `IPlugins`."""
+        if self._link is None:
+            return
+        if len(self._waiting) >= self._longest:
+            self.dropped += 1
+            return
+        self._waiting.append((0, event))
+        if self._flush is None and not self._sending:
+            self._flush = self._clock.callLater(_FLUSH_AFTER, self._send)
+
+    def ask(self, question: Question) -> Deferred[Verdict]:
+        """Ask those who are interested; see `IPlugins`."""
+        if self._link is None or not self._may_ask():
+            return succeed(GO_ON)
+        if len(self._waiting) >= self._longest:
+            self.dropped += 1
+            return succeed(GO_ON)
+        number = next(self._numbers)
+        answer: Deferred[Verdict] = Deferred(lambda _: self._withdraw(number))
+        late = self._clock.callLater(self._deadline, self._be_late, number)
+        self._asked[number] = (answer, late)
+        self._waiting.append((number, question))
+        self._send_soon()
+        return answer
+
+    # What the host calls.
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Build these events from now on; see `IFront`."""
+        self.wanted = subscription.hooks
+        self.commands = subscription.commands
+        # Logons hold passwords, and positions do not wait: whatever somebody asks for.
+        self.prefixes = subscription.prefixes & PREFIXES
+
+    def answer(self, number: int, verdict: Verdict) -> None:
+        """Take the answer to a question; see `IFront`."""
+        if self._settle(number, verdict):
+            self._breaker.succeed()
+
+    def act(self, act: Act) -> None:
+        """Do something to a client; see `IFront`."""
+        client = self._roster.find(act.callsign)
+        delivery = self._delivery
+        if client is None or delivery is None:
+            return
+        if isinstance(act, Kick):
+            self._kick(client, act, delivery)
+        else:
+            delivery.send(notice_line(client.callsign, act.text), client)
+
+    def find_metar(self, station: str) -> Deferred[str | None]:
+        """Look a station's report up; see `IFront`."""
+        if self._weather is None or not station:
+            return succeed(None)
+        looked_up = self._weather.metar(station)
+        looked_up.addTimeout(_METAR_WITHIN, self._clock)
+        return looked_up.addErrback(self._know_nothing)
+
+    # Inside.
+
+    def _know_nothing(self, failure: Failure) -> None:
+        """Know no report, whatever the reason; the weather has told the operator."""
+
+    def _kick(self, client: Client, act: Kick, delivery: IDelivery) -> None:
+        if self._logbook is not None:
+            self._logbook.acted(
+                StaffAct(
+                    who_cid="",
+                    who_callsign=f"plugin {act.plugin}",
+                    act="kill",
+                    whom=f"{client.cid} {client.callsign}",
+                    detail=act.reason,
+                    where="",
+                )
+            )
+        reason = " ".join(act.reason.replace(":", " ").split())
+        text = reason.encode(errors="replace").decode(ENCODING)
+        delivery.send(encode(Kill(ANNOUNCER, client.callsign, text)), client)
+        delivery.disconnect(client)
+
+    def _may_ask(self) -> bool:
+        breaker = self._breaker
+        if breaker.state is BreakerState.CLOSED:
+            return True
+        if not breaker.admits(Seconds(self._clock.seconds())):
+            return False
+        breaker.begin()
+        return True
+
+    def _send_soon(self) -> None:
+        """Give what waits at the end of this turn of the reactor."""
+        if self._sending or self._is_flush_urgent:
+            return
+        if self._flush is not None:
+            self._flush.cancel()
+        self._is_flush_urgent = True
+        self._flush = self._clock.callLater(0, self._send)
+
+    def _send(self) -> None:
+        """Give a batch, and the next one when it has been taken."""
+        self._flush = None
+        self._is_flush_urgent = False
+        while self._waiting and self._link is not None and not self._sending:
+            waiting = self._waiting
+            batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+            self.told += len(batch)
+            link = self._link
+            self._sending = True
+            taken = link.take(batch)
+            if not taken.called:
+                taken.addCallbacks(
+                    lambda _, link=link: self._go_on(link),
+                    lambda _, link=link: self._lose(link),
+                )
+                return
+            self._sending = False
+
+    def _go_on(self, link: ILink) -> None:
+        if link is self._link:
+            self._sending = False
+            self._send()
+
+    def _lose(self, link: ILink) -> None:
+        if link is self._link:
+            self.detach()
+
+    def _be_late(self, number: int) -> None:
+        if self._settle(number, GO_ON):
+            self.late += 1
+            self._breaker.fail(Seconds(self._clock.seconds()))
+
+    def _withdraw(self, number: int) -> None:
+        """Ask no more: the client is gone."""
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            if asked[1].active():
+                asked[1].cancel()
+            self._breaker.give_up()
+
+    def _settle(self, number: int, verdict: Verdict) -> bool:
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            return False
+        answer, late = asked
+        if late.active():
+            late.cancel()
+        answer.callback(verdict)
+        return True
+
+    def _look(self) -> None:
+        """Look where some are, and tell the operator; whatever happens, go on."""
+        try:
+            if Hook.POSITION in self.wanted:
+                self._look_round()
+            now = self._clock.seconds()
+            last = self._summarized_at
+            if last is None or now - last >= _TELL_EVERY:
+                self._summarize()
+        except Exception:  # noqa: BLE001 - one bad look must not end all later
+            self.log.failure("plugins: a look round failed")
+
+    def _look_round(self) -> None:
+        """Tell of the next part of all clients; a round takes the whole interval."""
+        now = self._clock.seconds()
+        if self._round is None:
+            if now < self._round_ends:
+                return
+            everybody = list(self._roster)
+            self._round = iter(everybody)
+            self._left_in_round = len(everybody)
+            self._round_ends = now + self._interval
+        looks_left = max(int((self._round_ends - now) / _LOOK_EVERY), 1)
+        share = -(-self._left_in_round // looks_left)
+        self._left_in_round -= share
+        for _ in range(share):
+            client = next(self._round, None)
+            if client is None:
+                self._end_round()
+                return
+            self._sample(client)
+        if self._left_in_round <= 0:
+            self._end_round()
+
+    def _end_round(self) -> None:
+        self._round = None
+        if len(self._seen) > len(self._roster):
+            online = set(self._roster)
+            self._seen = {
+                client: place
+                for client, place in self._seen.items()
+                if client in online
+            }
+
+    def _sample(self, client: Client) -> None:
+        place = client.position
+        if place is None or self._seen.get(client) is place:
+            return
+        if self._roster.find(client.callsign) is not client:
+            return  # he is gone since the round began
+        self._seen[client] = place
+        self.tell(
+            PositionSample(
+                client.callsign,
+                place.latitude,
+                place.longitude,
+                client.altitude,
+                client.groundspeed,
+                client.squawk,
+            )
+        )
+
+    def _summarize(self) -> None:
+        """Tell of what was lost since the last time, in one line, if anything was."""
+        dropped, late = self._summarized
+        if (self.dropped, self.late) == (dropped, late):
+            return
+        self._summarized = (self.dropped, self.late)
+        self._summarized_at = self._clock.seconds()
+        self.log.warn(
+            "plugins: {dropped} events dropped, {late} questions not answered in time",
+            dropped=self.dropped - dropped,
+            late=self.late - late,
+        )
+
+    def _measure(self) -> Measure:
+        waiting = len(self._waiting)
+        return Measure(
+            count=waiting,
+            bytes=waiting * _EVENT + len(self._seen) * 100,
+            bound=self._longest,
+        )

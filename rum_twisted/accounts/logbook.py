@@ -168,7 +168,7 @@ class DatabaseLogbook(Service):
         cid, blank, callsign = act.whom.partition(" ")
         entry = AuditEntry(
             at=self._now(),
-            by=Actor(f"{fold(act.who_cid)} {act.who_callsign}", act.where),
+            by=Actor(f"{fold(act.who_cid)} {act.who_callsign}".strip(), act.where),
             act=act.act,
             whom=f"{fold(cid)}{blank}{callsign}",
             detail=act.detail[:_LONGEST_DETAIL],

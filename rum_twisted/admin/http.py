@@ -116,7 +116,7 @@ class WatchServer(Service):
     Args:
         host: where it listens; an IP address.
         port: 0 lets the system choose.
-        pages: what may be asked, by path.
+        pages: what may be asked, by path; more may come until it starts.
         log_later: calls its argument in the reactor's thread.
         monotonic: tells seconds.
 
@@ -137,7 +137,7 @@ class WatchServer(Service):
     ) -> None:
         self._host = host
         self._port = port
-        self._pages = dict(pages)
+        self._pages = pages
         self._log_later = log_later
         self._monotonic = monotonic
         self._listener: socket.socket | None = None

@@ -65,6 +65,8 @@ GAUGES: Final = (
     "objects",
     "object_bytes",
     "sample_cpu_s",  # what the sample before cost
+    "guard_memory",  # rungs that the guard has reached
+    "guard_cpu",
 )
 """What is known of the process as a whole, in the order in which it is kept."""
 
@@ -134,6 +136,8 @@ class Sampler(Service):
         self._watchers: list[Callable[[Pulse], None]] = []
         self.pulse: Pulse | None = None  # the last one
         self.tally: Tally | None = None  # the last census
+        # How many rungs the guard has reached, of memory and of CPU; he tells.
+        self.guard_levels: Callable[[], tuple[float | None, float | None]] = _unguarded
         self._samples = LoopingCall(self._begin)
         self._pulses = LoopingCall(self._beat)
         for loop in (self._samples, self._pulses):
@@ -274,6 +278,7 @@ class Sampler(Service):
             tally.objects + tally.frozen,
             tally.bytes,
             self._cost,
+            *self.guard_levels(),
         )
 
     def _numbers_of(self, table: Sequence[Owner]) -> list[float]:
@@ -328,6 +333,11 @@ class Sampler(Service):
             name = names[int(number)] if number >= 0 else _NAMELESS
             found[name] = (int(count), int(size))
         return found
+
+
+def _unguarded() -> tuple[None, None]:
+    """Return what is known of a guard where there is none."""
+    return None, None
 
 
 def _number(value: Any) -> float:

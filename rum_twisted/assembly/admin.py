@@ -44,7 +44,7 @@ class Admin(MultiService):
         super().__init__()
         self.setName("admin")
         self._reactor = reactor
-        self._now = now
+        self.now = now
         self.owners = Owners()
         self.lag = LagWatch(reactor, now)
         self.collections = Collections()

@@ -15,6 +15,7 @@ from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.greeting import Greeting
 from rum_twisted.pergola.limits import Limits
 from rum_twisted.pergola.service import CannotStart, PergolaService
+from rum_twisted.session.door import Door
 from rum_twisted.session.hooks import NO_PLUGINS
 from rum_twisted.session.interfaces import (
     IAccounts,
@@ -47,6 +48,7 @@ class Front:
         self._reactor = reactor
         self._random = random
         self.roster = Roster()
+        self.door = Door()
         turn = Seconds(config.pergola.turn_max)
         self.tally = Tally()
         # Of this thread: a password that is hashed in another one meanwhile is no
@@ -108,6 +110,7 @@ class Front:
             now=lambda: Seconds(time()),
             tally=self.tally,
             plugins=NO_PLUGINS if plugins is None else plugins,
+            door=self.door,
         )
         return PergolaService(
             self._reactor,

@@ -15,18 +15,22 @@ from twisted.application.service import IService
 
 from rum_twisted.accounts.guarded import GuardedAccounts
 from rum_twisted.assembly.accounts import Lockouts, Store, cert_store, make_throttle
-from rum_twisted.assembly.admin import build_admin
+from rum_twisted.assembly.admin import Admin, build_admin
+from rum_twisted.assembly.guard import build_guard, front_of
 from rum_twisted.assembly.manhole import manhole
 from rum_twisted.assembly.root import Announce, RumService
 from rum_twisted.assembly.weather import make_weather
 from rum_twisted.config import Config
 from rum_twisted.control.server import ControlSocket
+from rum_twisted.guard.guard import Guard
+from rum_twisted.guard.questions import GuardQuestions
 from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
 from rum_twisted.terms.units import Seconds
 
 if TYPE_CHECKING:
     from rum_twisted.assembly.fabric import Fabric
     from rum_twisted.assembly.front import Front
+    from rum_twisted.pergola.service import PergolaService
     from rum_twisted.plugins.front import PluginFront
     from rum_twisted.plugins.host import PluginHost
 
@@ -117,15 +121,19 @@ class _Tree:
             self._add(server)
             root.endpoint = lambda: server.address
         self._add(*self._status_file(), *self._control_socket())
+        pergola = None
         if self._front is not None:
             assert accounts is not None, "a front has accounts, here or elsewhere"
             assert weather is not None, "and so it has weather"
-            self._finish_front(*accounts, weather)
+            pergola = self._finish_front(*accounts, weather)
+        guard = self._guard(admin, None if accounts is None else accounts[1], pergola)
         if self._fabric is not None and server is not None:
             self._add(self._fabric.listing(server))
         roster = None if self._front is None else self._front.roster
         self._add(*manhole(config, self._reactor, root, admin, roster))
         self._add(*self._systemd())
+        for part in (*self._watched, *root):
+            guard.acts.watch(part)
         admin.watch(*self._watched, *root)
         admin.roots["rum"] = root
 
@@ -143,7 +151,7 @@ class _Tree:
 
     def _finish_front(
         self, accounts: IAccounts, logbook: ILogbook, weather: IWeather
-    ) -> None:
+    ) -> "PergolaService":
         assert self._front is not None, "begun before"
         plugins = self._plugins()
         if plugins is not None:
@@ -151,6 +159,20 @@ class _Tree:
         pergola = self._front.pergola(accounts, logbook, weather, plugins)
         self._add(pergola)
         self._root.ports = lambda: tuple(pergola.addresses)
+        return pergola
+
+    def _guard(
+        self, admin: Admin, logbook: ILogbook | None, pergola: "PergolaService | None"
+    ) -> Guard:
+        front = None
+        if self._front is not None and pergola is not None:
+            front = front_of(self._front, pergola)
+        guard = build_guard(self._reactor, self._config.guard, admin, logbook, front)
+        questions = GuardQuestions(guard)
+        self._commands.update(questions.commands)
+        admin.pages.update(questions.pages)
+        self._add(guard)
+        return guard
 
     def _begin_fabric(self) -> None:
         from rum_twisted.assembly.fabric import UNFIT  # noqa: PLC0415 - as above

@@ -7,6 +7,7 @@ that they cannot disagree with it or with each other.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -48,6 +49,7 @@ __all__ = [
     "Config",
     "ControlSettings",
     "DiscoverySettings",
+    "GuardSettings",
     "ManholeSettings",
     "PergolaSettings",
     "PluginsSettings",
@@ -887,6 +889,180 @@ class DiscoverySettings:
     )
 
 
+_PERCENT: Final = Number(10.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSettings:
+    """What is done by itself, step by step, before memory or CPU run out.
+
+    Steps at percents of the memory limit have to stand in ascending order.
+    """
+
+    enabled: bool = field(
+        default=True,
+        metadata=_about(
+            Switch(), "Whether anything of this is done; without, nobody looks."
+        ),
+    )
+    memory_limit: int = field(
+        default=0,
+        metadata=_about(
+            Integer(0, 1 << 46),
+            "How much memory this process (RSS) may have. 0: what its control group "
+            "may have is found by itself, and where that has no limit there is none. "
+            "With both, the one that is nearer counts.",
+            unit="bytes",
+        ),
+    )
+    shrink: float = field(
+        default=70.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on caches shrink, garbage is collected, a dump is written, and "
+            "the log names who has grown.",
+            unit="percent of the limit",
+        ),
+    )
+    thin: float = field(
+        default=80.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on pilots are told fewer positions of aircraft that are far "
+            "away (near, near_interval, far_interval).",
+            unit="percent of the limit",
+        ),
+    )
+    observers: float = field(
+        default=85.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on observers who want to log on read error 012 and why; "
+            "another dump is written.",
+            unit="percent of the limit",
+        ),
+    )
+    logons: float = field(
+        default=87.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on everybody who wants to log on does, but for supervisors.",
+            unit="percent of the limit",
+        ),
+    )
+    cut: float = field(
+        default=90.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on clients for whom most waits are disconnected, a few a "
+            "second; neither supervisors nor working controllers.",
+            unit="percent of the limit",
+        ),
+    )
+    last: float = field(
+        default=95.0,
+        metadata=_about(
+            _PERCENT,
+            "From here on those may be as well, what has grown and can be done "
+            "without is ended, and everybody is told.",
+            unit="percent of the limit",
+        ),
+    )
+    leave_below: float = field(
+        default=5.0,
+        metadata=_about(
+            Number(0.5, 50.0),
+            "A step is left when use is so far below it.",
+            unit="percent of the limit",
+        ),
+    )
+    calm: float = field(
+        default=10.0,
+        metadata=_about(
+            Number(1.0, 3600.0),
+            "For how long use has to be so low; each further step down takes as long "
+            "again.",
+            unit="seconds",
+        ),
+    )
+    turns_lag: float = field(
+        default=0.5,
+        metadata=_about(
+            Number(0.05, 60.0),
+            "If the server lags by so much for some seconds, position reports are "
+            "written in turns that are four times as long.",
+            unit="seconds",
+        ),
+    )
+    spare_lag: float = field(
+        default=1.5,
+        metadata=_about(
+            Number(0.05, 60.0),
+            "If it lags by so much, positions are thinned as well.",
+            unit="seconds",
+        ),
+    )
+    turns_throttled: float = field(
+        default=60.0,
+        metadata=_about(
+            Number(1.0, 100.0),
+            "The same as turns_lag, by the share of time for which the system makes "
+            "the process stand still because of its CPU limit.",
+            unit="percent of the time",
+        ),
+    )
+    spare_throttled: float = field(
+        default=80.0,
+        metadata=_about(
+            Number(1.0, 100.0),
+            "The same as spare_lag, by that share.",
+            unit="percent of the time",
+        ),
+    )
+    near: int = field(
+        default=30,
+        metadata=_about(
+            Integer(1, 1000),
+            "While positions are thinned, aircraft within this are told as ever.",
+            unit="nautical miles",
+        ),
+    )
+    near_interval: float = field(
+        default=1.0,
+        metadata=_about(
+            Number(0.1, 60.0),
+            "The same: nobody's position is told more often than this.",
+            unit="seconds",
+        ),
+    )
+    far_interval: float = field(
+        default=15.0,
+        metadata=_about(
+            Number(0.1, 600.0),
+            "The same: how often pilots are told the positions of those who are "
+            "farther away.",
+            unit="seconds",
+        ),
+    )
+
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """What is wrong with the settings together, in words."""
+        orders = (
+            ("shrink", "thin", "observers", "logons", "cut", "last"),
+            ("turns_lag", "spare_lag"),
+            ("turns_throttled", "spare_throttled"),
+            ("near_interval", "far_interval"),
+        )
+        return tuple(
+            f"guard.{above} = {getattr(self, above):g}: due at least guard.{below}, "
+            f"which is {getattr(self, below):g}"
+            for order in orders
+            for below, above in pairwise(order)
+            if getattr(self, above) < getattr(self, below)
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginsSettings:
     """Plugins, which extend the network; see docs/plugins.md."""
@@ -988,6 +1164,7 @@ class Config:
     manhole: ManholeSettings
     services: ServicesSettings
     discovery: DiscoverySettings
+    guard: GuardSettings
     plugins: PluginsSettings
     sources: Mapping[str, str] = field(  # of settings that were changed: file, --set …
         default_factory=dict, compare=False, repr=False

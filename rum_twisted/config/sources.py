@@ -100,7 +100,13 @@ def load(
                 mistakes.append(Mistake(item.source, str(error)))
     if mistakes:
         raise ConfigError(mistakes)
-    return _config(values, sources, here)
+    config = _config(values, sources, here)
+    if config.guard.flaws:  # each value fits, but not beside the others
+        raise ConfigError(
+            Mistake(next(sources[key] for key in sources if key in flaw), flaw)
+            for flaw in config.guard.flaws
+        )
+    return config
 
 
 def _from_file(path: Path, folder: Path) -> Iterator[_Assignment | Mistake]:

@@ -37,6 +37,14 @@ class Connection(Protocol):
     def waiting_out(self) -> int:
         """Bytes of memory that output takes which waits to be taken."""
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether others rely on him, so that they are cut first."""
+
+    @property
+    def name(self) -> str:
+        """What he is addressed by."""
+
     def check(self, now: float) -> None:
         """Look after it, about once a second."""
 
@@ -45,6 +53,9 @@ class Connection(Protocol):
 
     def disconnect(self, why: Closing = ...) -> None:
         """End the session as if the client had logged off."""
+
+    def cut(self, reason: str, why: Closing = ...) -> None:
+        """Disconnect him at once; the reason is for the log."""
 
 
 class Connections:
@@ -119,6 +130,48 @@ class Connections:
             if (size := connection.waiting_out)
         ]
         return Measure(count=len(waiting), bytes=sum(waiting))
+
+    def largest_outboxes(self, most: int, *, least: int, needed: bool) -> list[str]:
+        """Return the names of those for whom most waits; see `cut_largest`."""
+        found = self._largest(most, least=least, needed=needed)
+        return [connection.name for connection in found]
+
+    def cut_largest(
+        self, most: int, *, least: int, needed: bool, reason: str
+    ) -> list[str]:
+        """Cut those for whom most waits.
+
+        Sizes of about the same (within a factor of two) count as equal: of those,
+        who has been connected for the shortest time goes first.
+
+        Args:
+            most: how many at most.
+            least: bytes; nobody for whom less waits is cut, since it would free
+                nothing.
+            needed: whether those on whom others rely (`Connection.is_needed`) may be
+                cut, when nobody else is left.
+            reason: for the log.
+
+        Returns:
+            the names of those who were.
+        """
+        found = self._largest(most, least=least, needed=needed)
+        for connection in found:
+            connection.cut(reason, Closing.MEMORY)
+        return [connection.name for connection in found]
+
+    def _largest(self, most: int, *, least: int, needed: bool) -> list[Connection]:
+        # In the order of their coming; a stable sort keeps the last one first.
+        waiting = [
+            connection
+            for connection in reversed(self.open)
+            if connection.waiting_out >= least
+        ]
+        waiting.sort(key=lambda each: -each.waiting_out.bit_length())
+        others = [each for each in waiting if not each.is_needed]
+        if others or not needed:
+            return others[:most]
+        return waiting[:most]
 
     def when_all_gone(self) -> Deferred[None]:
         """Return a Deferred that fires when no connection is left.

@@ -40,6 +40,10 @@ lines go into each write, until writing takes a fixed share of the core. A turn 
 grows beyond its bound. Under a CPU limit both stretch, before anything else gives
 (`Fanout.obey_limit`).
 
+**Under pressure fewer reports are told.** Whoever guards the server's limits may have
+turns lengthened (`Fanout.lengthen_turns`) and reports thinned (`Fanout.thin`): then
+another one says who receives them, and all else is as ever.
+
 **A slow client costs himself only.** The write that the kernel does not take makes
 him slow; from then on his outbox keeps what he is owed within a bound. Nobody ever
 waits for him.
@@ -59,9 +63,11 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
+from rum_twisted.pergola.thinning import Thinning
 from rum_twisted.session.interfaces import IConnection, IDelivery
 from rum_twisted.session.tally import Tally
 from rum_twisted.terms.measure import BYTES_OBJECT, Measure
+from rum_twisted.terms.pace import Pace
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import ENCODING
@@ -132,8 +138,12 @@ class Fanout:
         self._turn_max = longest_turn
         self._longest_turn = float(longest_turn)
         self._patience = PATIENCE
+        self._cores: float | None = None
+        self._lengthening = 1.0
         self._roster = roster
         self._airspace: Airspace[Outbox, Feed] = Airspace(self._make_feed)
+        self._audience = self._airspace.within  # or that of a `Thinning`
+        self.thinning: Thinning | None = None  # while reports are thinned
         self._outboxes: dict[Client, Outbox] = {}
         self._fed: list[Cell[Outbox, Feed]] = []
         self._touched: list[Outbox] = []
@@ -169,6 +179,8 @@ class Fanout:
         if not outbox.is_dead:
             outbox.catch_up()
         self._airspace.remove(outbox.spot)
+        if self.thinning is not None:
+            self.thinning.forget(outbox.spot)
         outbox.spot = None
         outbox.seen = 0
         outbox.nearness = nobody_is_near
@@ -186,7 +198,7 @@ class Fanout:
             return
         spot = outbox.spot
         self._move(outbox, spot, client, client.position)
-        whole, single = self._airspace.within(spot, Channel.POSITION)
+        whole, single = self._audience(spot, Channel.POSITION)
         turn = self.turn
         common = turn.common
         mine = spot.cell
@@ -380,10 +392,47 @@ class Fanout:
         Args:
             cores: what this process may use; ``None``: all it can get.
         """
-        share = min(cores or 1.0, 1.0) * _WRITING_SHARE
-        self._patience = max(PATIENCE, 1.0 / share - 1.0)
-        stretch = min(self._patience / PATIENCE, _LONGEST_STRETCH)
-        self._longest_turn = self._turn_max * stretch
+        self._cores = cores
+        self._fit_turns()
+
+    def lengthen_turns(self, times: float) -> None:
+        """Have turns lie so many times as far apart, and be so much longer.
+
+        Args:
+            times: as far as they would otherwise; 1 is as usual.
+        """
+        self._lengthening = times
+        self._fit_turns()
+
+    def thin(self, pace: Pace) -> None:
+        """Have reports told to those who are far away now and then only.
+
+        Where they are thinned already, nothing changes.
+        """
+        if self.thinning is None:
+            self.thinning = Thinning(self._airspace, self._clock.seconds, pace)
+            self._audience = self.thinning.within
+
+    def thin_no_more(self) -> int:
+        """Have every report told to everybody in sight again.
+
+        Returns:
+            how many reports not all in sight were told.
+        """
+        thinning, self.thinning = self.thinning, None
+        self._audience = self._airspace.within
+        return 0 if thinning is None else thinning.kept_back
+
+    def shrink(self) -> int:
+        """Let go of what can be worked out anew; return how many bytes that is."""
+        return self._airspace.shrink()
+
+    def _fit_turns(self) -> None:
+        share = min(self._cores or 1.0, 1.0) * _WRITING_SHARE
+        patience = max(PATIENCE, 1.0 / share - 1.0)
+        stretch = min(patience / PATIENCE, _LONGEST_STRETCH)
+        self._patience = patience * self._lengthening
+        self._longest_turn = self._turn_max * stretch * self._lengthening
 
     def stop(self) -> None:
         """Deliver nothing more to anybody: the server goes down."""

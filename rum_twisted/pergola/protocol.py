@@ -39,7 +39,7 @@ from rum_twisted.session.network import Network
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.replies import TIMEOUT_WARNING, text_line
 from rum_twisted.session.session import Session
-from rum_twisted.session.staff import tell_staff
+from rum_twisted.session.staff import is_needed, tell_staff
 from rum_twisted.session.tally import OTHER, Closing
 from rum_twisted.wire.errors import LineTooLong
 
@@ -248,6 +248,17 @@ class FSDProtocol(LineReceiver):
     def waiting_out(self) -> int:
         """Bytes of memory that output takes which waits to be taken."""
         return self.outbox.cost
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether others rely on the client."""
+        client = self.session.client
+        return client is not None and is_needed(client)
+
+    @property
+    def name(self) -> str:
+        """What the client is addressed by."""
+        return self.session.name
 
     def say(self, text: str) -> None:
         """Send the client a text of the server, if he is on."""

@@ -104,6 +104,16 @@ class PergolaService(Service):
             "airspace": self.fanout.measure_airspace,
         }
 
+    def shrink(self) -> int:
+        """Let go of what can be worked out anew; return how many bytes that is."""
+        return self.fanout.shrink()
+
+    def tell_everybody(self, text: str) -> None:
+        """Send a text of the server to all who are on."""
+        for connection in list(self.connections.open):
+            connection.say(text)
+        self.fanout.settle()
+
     @override
     def privilegedStartService(self) -> None:
         """Listen, while the process may still use low ports.
@@ -140,9 +150,7 @@ class PergolaService(Service):
         self._factory.ports = []
         for port in ports:
             await maybeDeferred(port.stopListening)
-        for connection in list(self.connections.open):
-            connection.say(_FAREWELL)
-        self.fanout.settle()
+        self.tell_everybody(_FAREWELL)
         self.fanout.stop()
         for connection in list(self.connections.open):
             connection.disconnect(Closing.SHUTDOWN)

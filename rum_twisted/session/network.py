@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from rum_twisted.session.door import Door
 from rum_twisted.session.hooks import NO_PLUGINS
 from rum_twisted.session.interfaces import (
     IAccounts,
@@ -31,3 +32,4 @@ class Network:
     now: Callable[[], Seconds]  # since the Unix epoch, UTC
     tally: Tally = field(default_factory=Tally)
     plugins: IPlugins = NO_PLUGINS
+    door: Door = field(default_factory=Door)

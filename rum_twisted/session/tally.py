@@ -40,6 +40,7 @@ class Closing(Enum):
     FLOODING = "flooding"
     STALLED = "stalled"  # he took nothing
     OVERFLOW = "overflow"  # too much waited for him
+    MEMORY = "memory"  # it was short, and most waited for him
     BUG = "bug"  # of ours
     SHUTDOWN = "shutdown"
 

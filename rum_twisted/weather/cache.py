@@ -124,6 +124,17 @@ class ReportCache:
         for key in [key for key, it in self._reports.items() if it < bound]:
             self._drop(key)
 
+    def shrink(self) -> int:
+        """Drop the half that was not asked for longest; return how many bytes go.
+
+        Of stations without a report all are forgotten: whoever asks is told anew.
+        """
+        before = self.cost + len(self._missing) * ENTRY_COST
+        self._missing.clear()
+        for key in list(self._reports)[: len(self._reports) // 2]:
+            self._drop(key)
+        return before - self.cost
+
     def ages(self, now: Seconds) -> list[Seconds]:
         """Return how old each report is."""
         return [

@@ -198,6 +198,10 @@ class HttpWeather(Service):
         """Tell what the reports take."""
         return self._cache.measure()
 
+    def shrink(self) -> int:
+        """Drop what was not asked for longest; return how many bytes go."""
+        return self._cache.shrink()
+
     def measure_fetches(self) -> Measure:
         """Tell how many stations' reports are being fetched or waited for."""
         count = len(self._fetches)

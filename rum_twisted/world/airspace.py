@@ -316,6 +316,12 @@ class Airspace(Generic[T, F]):
             + tables,
         )
 
+    def shrink(self) -> int:
+        """Forget the limits that are remembered; return how many bytes they took."""
+        freed = len(self._limits) * _LIMIT
+        self._limits.clear()
+        return freed
+
     def cells(self) -> Iterator[Cell[T, F]]:
         """Go through all cells, those of the unplaced first."""
         for cells in self._nowhere.values():

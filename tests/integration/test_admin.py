@@ -26,6 +26,10 @@ _BETWEEN_TRIALS: Final = 0.05  # seconds
 class AdminTestCase(SynchronousTestCase):
     """A server of its own process, with an account file and HTTP."""
 
+    tac = TAC
+    prefix: tuple[str, ...] = ()  # what the server is started with
+    more_settings: tuple[str, ...] = ()
+
     @override
     def setUp(self) -> None:
         """Choose its places."""
@@ -36,7 +40,7 @@ class AdminTestCase(SynchronousTestCase):
         self.http = free_port()
 
     @contextlib.contextmanager
-    def serve(self, **variables: str) -> Iterator[None]:
+    def serve(self, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
         """Run the server until it answers, and end it afterwards.
 
         Args:
@@ -45,6 +49,7 @@ class AdminTestCase(SynchronousTestCase):
         settings = (
             f'pergola.listen=["tcp:{self.port}:interface=127.0.0.1"]',
             f'pergola.http="tcp:{self.http}:interface=127.0.0.1"',
+            *self.more_settings,
         )
         environ = {
             **{
@@ -57,8 +62,9 @@ class AdminTestCase(SynchronousTestCase):
             **variables,
         }
         command = (
+            *self.prefix,
             *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
-            *("--nodaemon", "--pidfile=", "--logfile=rum.log", "-y", str(TAC)),
+            *("--nodaemon", "--pidfile=", "--logfile=rum.log", "-y", str(self.tac)),
         )
         with (self.folder / "output.txt").open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - nothing comes from outside
@@ -71,7 +77,7 @@ class AdminTestCase(SynchronousTestCase):
             )
         try:
             self.wait_until("/health/live", "alive", process)
-            yield
+            yield process
         finally:
             process.terminate()
             try:
@@ -133,14 +139,17 @@ class StandstillTests(AdminTestCase):
     """A reactor that is held up for ten seconds, on purpose."""
 
     def test_everything_is_answered_and_the_line_is_named(self) -> None:
-        """Health, owners and census within a fifth of a second, all the while."""
+        """Health, owners, census, guard within a fifth of a second, all the while."""
         with self.serve():
             (self.folder / "stand-still").write_text(str(STANDS_FOR), "ascii")
             self.wait_until("/health/live", "stuck")
             begun = time.monotonic()
             times: dict[str, list[float]] = {}
             while time.monotonic() - begun < STANDS_FOR / 2:
-                for path in ("/health/live", "/owners.json", "/heap/census.json"):
+                for path in (
+                    *("/health/live", "/owners.json", "/heap/census.json"),
+                    "/guard.json",
+                ):
                     asked = time.monotonic()
                     status, facts = self.get(path)
                     times.setdefault(path, []).append(time.monotonic() - asked)

@@ -1,8 +1,9 @@
 """Coming online and leaving.
 
 The checks at logon come in a fixed order, and the first that fails decides what the
-client reads: callsign, callsign in use, protocol revision, CID and password,
-suspension, rating. Only a packet that is too short leaves the connection open.
+client reads: callsign, callsign in use, protocol revision, a CID, the door (which is
+closed to some while the server is short of room), password, suspension, rating. Only
+a packet that is too short leaves the connection open.
 
 Source: docs/protocol.md, "Logon".
 """
@@ -57,6 +58,7 @@ def log_on(session: Session, message: PilotLogon | ControllerLogon) -> None:
             raise InvalidRevision
         if not message.cid:
             raise InvalidCredentials
+        network.door.check(_kind_of(message), callsign, message.requested_rating)
     except RumError as error:
         _reject(session, message, error)
         return

@@ -123,6 +123,9 @@ class NoServerTests(HeapTestCase):
             "heap mark",
             "heap growth",
             "heap who dict",
+            "guard",
+            "guard rehearse thin --yes",
+            "guard end",
             "heap gc",
             "heap lag",
             "heap dump x",
@@ -138,6 +141,12 @@ class NoServerTests(HeapTestCase):
         """And nothing is begun without a yes."""
         result = self.rumctl("heap", "trace", "start")
         self.assertIn("four times as slow", result.stderr)
+        self.assertIn("Aborted", result.stderr)
+
+    def test_what_a_rehearsal_does_is_told_first(self) -> None:
+        """And nothing is begun without a yes."""
+        result = self.rumctl("guard", "rehearse", "thin")
+        self.assertIn("logons are refused", result.stderr)
         self.assertIn("Aborted", result.stderr)
 
     def test_not_in_the_name_of_a_member(self) -> None:
@@ -164,7 +173,7 @@ class PageTests(SynchronousTestCase):
     def test_every_command_and_option_is_there(self) -> None:
         """With the words that call it."""
         context = click.Context(rumctl)
-        for noun in ("heap", "owners"):
+        for noun in ("guard", "heap", "owners"):
             command = rumctl.get_command(context, noun)
             assert command is not None
             for path, each in commands(command, f"rumctl {noun}"):

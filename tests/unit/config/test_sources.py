@@ -397,3 +397,28 @@ class ConformanceTests(SynchronousTestCase):
         )
         for path in (config.pergola.motd, config.weather.file):
             self.assertTrue(path.is_file(), path)
+
+
+class GuardTests(SourcesTestCase):
+    """Rungs have to stand in their order."""
+
+    def test_at_the_bound_and_one_past_it(self) -> None:
+        """Two at the same place are in order; one that overtakes is not."""
+        load(overrides=["guard.thin = 85", "guard.cut = 87"])
+        (mistake,) = self.mistakes(overrides=["guard.thin = 85.1"])
+        self.assertEqual(
+            mistake,
+            "--set: guard.observers = 85: due at least guard.thin, which is 85.1",
+        )
+
+    def test_each_order(self) -> None:
+        """Of memory, of lag, of standing still, of intervals."""
+        path = self.file("[guard]\nspare_lag = 0.1\nturns_throttled = 95\n")
+        mistakes = self.mistakes(path, ["guard.far_interval = 0.5"])
+        self.assertEqual(len(mistakes), 3)
+        for mistake, key in zip(
+            mistakes, ("spare_lag", "spare_throttled", "far_interval"), strict=True
+        ):
+            self.assertIn(f"guard.{key} = ", mistake)
+        self.assertTrue(mistakes[0].startswith(str(path)))
+        self.assertTrue(mistakes[2].startswith("--set"))

@@ -18,6 +18,13 @@ class Guest:
         self.checks: list[float] = []
         self.waiting_in = 30
         self.waiting_out = 0
+        self.is_needed = False
+        self.cuts: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """Return how he is addressed."""
+        return f"guest {id(self)}"
 
     @property
     def is_aborted(self) -> bool:
@@ -33,6 +40,10 @@ class Guest:
 
     def disconnect(self, why: Closing = Closing.KILLED) -> None:
         """End nothing."""
+
+    def cut(self, reason: str, why: Closing = Closing.OVERFLOW) -> None:
+        """Note that he was cut."""
+        self.cuts.append(reason)
 
 
 class ConnectionsTests(SynchronousTestCase):
@@ -162,3 +173,69 @@ class ConnectionsTests(SynchronousTestCase):
         leaving.waiting_out = 700
         waiting = self.connections.measure_outboxes()
         self.assertEqual((waiting.count, waiting.bytes), (1, 700))
+
+
+LEAST = 10_000  # bytes
+
+
+class LargestTests(SynchronousTestCase):
+    """Who is cut when memory is short: those for whom most waits."""
+
+    @override
+    def setUp(self) -> None:
+        """Let five in."""
+        self.connections = Connections(Clock(), 5)
+        self.guests = [Guest() for _ in range(5)]
+        for guest in self.guests:
+            self.connections.admit(guest)
+
+    def wait(self, *sizes: int) -> None:
+        """Let so many bytes wait for each."""
+        for guest, size in zip(self.guests, sizes, strict=True):
+            guest.waiting_out = size
+
+    def cut(self, most: int = 5, *, needed: bool = False) -> list[int]:
+        """Return the places of those who were cut, in this order."""
+        names = [guest.name for guest in self.guests]
+        asked = self.connections.largest_outboxes(most, least=LEAST, needed=needed)
+        cut = self.connections.cut_largest(
+            most, least=LEAST, needed=needed, reason="memory"
+        )
+        self.assertEqual(asked, cut)
+        found = [names.index(name) for name in cut]
+        told = [place for place, guest in enumerate(self.guests) if guest.cuts]
+        self.assertEqual(sorted(found), told)
+        return found
+
+    def test_the_largest_first(self) -> None:
+        """By powers of two, and of equals the one who came last."""
+        self.wait(20_000, 250_000, 140_000, 70_000, 21_000)
+        self.assertEqual(self.cut(), [2, 1, 3, 4, 0])
+
+    def test_at_the_least_and_one_below(self) -> None:
+        """Whose end would free nothing stays."""
+        self.wait(LEAST, LEAST - 1, 0, 0, 0)
+        self.assertEqual(self.cut(), [0])
+
+    def test_no_more_than_so_many(self) -> None:
+        """A look a second later tells whether it was enough."""
+        self.wait(*[100_000] * 5)
+        self.assertEqual(self.cut(2), [4, 3])
+
+    def test_who_is_needed_stays(self) -> None:
+        """Also if nobody else is left."""
+        self.wait(250_000, 20_000, 0, 0, 0)
+        self.guests[0].is_needed = True
+        self.assertEqual(self.cut(), [1])
+        self.guests[1].waiting_out = 0
+        self.guests[1].cuts.clear()
+        self.assertEqual(self.cut(), [])
+
+    def test_who_is_needed_goes_after_all_others(self) -> None:
+        """In the last resort, when nobody else has anything waiting."""
+        self.wait(250_000, 20_000, 0, 0, 0)
+        self.guests[0].is_needed = True
+        self.assertEqual(self.cut(needed=True), [1])
+        self.guests[1].waiting_out = 0
+        self.guests[1].cuts.clear()
+        self.assertEqual(self.cut(needed=True), [0])

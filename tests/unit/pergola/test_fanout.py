@@ -13,8 +13,10 @@ from typing_extensions import override
 
 from rum_twisted.pergola.fanout import NEWS_LEISURE, PATIENCE, SHORTEST, Fanout
 from rum_twisted.terms.identity import ClientKind
+from rum_twisted.terms.pace import Pace
 from rum_twisted.terms.units import NauticalMiles, Seconds
 from rum_twisted.world.client import Client
+from rum_twisted.world.geodesy import chord_of, unit_vector
 from rum_twisted.world.roster import Roster
 from rum_twisted.world.visibility import Channel, is_in_range
 from tests.support.builders import make_client
@@ -642,6 +644,111 @@ class TurnTests(FanoutTestCase):
         self.turn()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_longer_turns(self) -> None:
+        """Four times as far apart while it is asked for, under a limit as well."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.005)
+        for cores, times, share in (
+            (None, 1.0, 1.0),
+            (None, 4.0, 1.0),
+            (0.1, 4.0, 0.2),
+        ):
+            self.fanout.obey_limit(cores)
+            self.fanout.lengthen_turns(times)
+            self.clock.pump((2.0, 2.0))
+            self.taken(receiver)
+            self.hear_of(sender, receiver, after=0.0)
+            pause = 0.005 * PATIENCE * times / share
+            early = self.hear_of(sender, receiver, after=min(pause, LONGEST) * 0.99)
+            self.assertEqual(early, 0, (cores, times))
+            self.clock.advance(LONGEST * times * 4.0)
+            self.assertEqual(len(self.taken(receiver)), 1, (cores, times))
+        self.fanout.obey_limit(None)
+        self.fanout.lengthen_turns(1.0)
+        self.clock.advance(1.0)
+        self.hear_of(sender, receiver, after=0.0)
+        count = self.hear_of(sender, receiver, after=0.005 * PATIENCE * 1.01)
+        self.assertEqual(count, 1)
+
+
+NEAR = NauticalMiles(30)
+
+
+class ThinningTests(FanoutTestCase):
+    """Fewer reports while the server is short of room."""
+
+    PACE = Pace(near=NEAR, near_interval=Seconds(1.0), far_interval=Seconds(15.0))
+
+    @override
+    def setUp(self) -> None:
+        """Put one to be told of, two who are near and far, and a far controller."""
+        super().setUp()
+        self.sender = self.join("KLM1", 0.0)
+        self.near, self.far = self.join("KLM2", 0.4), self.join("KLM3", 4.0)
+        self.center = self.join("EDDF_CTR", kind=ClientKind.CONTROLLER)
+        self.center.visual_range = NauticalMiles(500)
+        self.place(self.center, 4.0)
+
+    def told(self, every: float, seconds: float) -> tuple[int, int, int]:
+        """Report again and again; return how often near, far and center are told."""
+        counts = [0, 0, 0]
+        for _ in range(round(seconds / every)):
+            self.report(self.sender)
+            self.turn()
+            self.clock.advance(every - LONGEST * NEWS_LEISURE)
+            for place, client in enumerate((self.near, self.far, self.center)):
+                counts[place] += len(self.taken(client))
+        return counts[0], counts[1], counts[2]
+
+    def test_far_pilots_are_told_less(self) -> None:
+        """Of a report every five seconds each third one; who is near has them all."""
+        self.assertEqual(self.told(5.0, 60.0), (12, 12, 12))
+        self.fanout.thin(self.PACE)
+        self.assertEqual(self.told(5.0, 60.0), (12, 4, 12))
+        self.assertEqual(self.fanout.thin_no_more(), 8)
+        self.assertEqual(self.told(5.0, 60.0), (12, 12, 12))
+
+    def test_nobody_five_times_a_second(self) -> None:
+        """Once a second is enough."""
+        self.fanout.thin(self.PACE)
+        near, far, center = self.told(0.25, 27.0)
+        self.assertEqual((near, center), (27, 27))
+        self.assertEqual(far, 2)
+
+    def test_the_first_report_of_each_is_told_to_all(self) -> None:
+        """A newcomer is seen at once."""
+        self.fanout.thin(self.PACE)
+        newcomer = self.join("KLM4")
+        line = self.move(newcomer, 0.0)
+        self.turn()
+        for client in (self.near, self.far, self.center):
+            self.assertEqual(self.taken(client)[-1:], [line])
+
+    def test_twice_is_as_once(self) -> None:
+        """What is known of each stays."""
+        self.fanout.thin(self.PACE)
+        self.told(5.0, 5.0)
+        self.fanout.thin(self.PACE)
+        self.assertEqual(self.told(5.0, 5.0), (1, 0, 1))
+        self.fanout.thin_no_more()
+        self.assertEqual(self.fanout.thin_no_more(), 0)
+
+    def test_nothing_is_kept_of_who_left(self) -> None:
+        """A crowd that comes and goes leaves no times behind."""
+        self.fanout.thin(self.PACE)
+        self.told(5.0, 5.0)
+        self.assertIn("of 1:", repr(self.fanout.thinning))
+        self.leave(self.sender)
+        self.assertIn("of 0:", repr(self.fanout.thinning))
+
+    def test_who_moves_is_where_he_is(self) -> None:
+        """Also by reports that nobody was told."""
+        self.fanout.thin(self.PACE)
+        self.move(self.sender, 0.0)
+        self.turn()
+        self.move(self.sender, 50.0)  # at once: nobody is told
+        self.turn()
+        self.assertEqual(self.fanout.in_range(self.sender, Channel.TEXT), [])
+
 
 LATITUDES = st.sampled_from((0.0, 15.0, 15.05, 15.3, 16.0, 20.0, 27.0, 90.0, -89.9))
 LONGITUDES = st.sampled_from((0.0, 0.0, 0.2, 180.0, -179.9))
@@ -790,9 +897,7 @@ class FanoutMachine(RuleBasedStateMachine):
             if client in self.thinned:
                 continue
             self.update(client)
-            count = len(self.read[client])
-            assert count >= self.urgent[client], client
-            assert self.read[client] == self.due[client][:count], client
+            self.check_prefix(client)
 
     @rule()
     def end_turn(self) -> None:
@@ -824,6 +929,12 @@ class FanoutMachine(RuleBasedStateMachine):
         """Read what a client was written."""
         self.read[client] += self.receivers[client].wire.take()
 
+    def check_prefix(self, client: Client) -> None:
+        """Check that a client has read the first of what he should."""
+        count = len(self.read[client])
+        assert count >= self.urgent[client], client
+        assert self.read[client] == self.due[client][:count], client
+
     def check_all_read(self, client: Client) -> None:
         """Check that a client has read what he should have, in this order."""
         if client in self.frozen:
@@ -838,6 +949,71 @@ class FanoutMachine(RuleBasedStateMachine):
             rest = iter(lines)
             assert all(line in rest for line in read.get(sender, ())), client.callsign
             assert read[sender][-1] == lines[-1], client.callsign
+
+
+class ThinnedMachine(FanoutMachine):
+    """The same while reports are thinned now and then.
+
+    Those who are near, and controllers, read everything all the same: here nobody
+    reports too often.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.musts: dict[Client, list[bytes]] = {}
+
+    @rule(is_on=st.booleans())
+    def thin(self, *, is_on: bool) -> None:
+        """Begin to thin, or end it."""
+        if is_on:
+            self.fanout.thin(
+                Pace(near=NEAR, near_interval=Seconds(0), far_interval=Seconds(1e6))
+            )
+        else:
+            self.fanout.thin_no_more()
+
+    @precondition(lambda self: self.clients)
+    @rule(number=NUMBERS)
+    @override
+    def report(self, number: int) -> None:
+        """Report from the same place."""
+        super().report(number)
+        sender = self.client(number)
+        for other in self.clients:
+            lines = self.due[other]
+            if not lines or not lines[-1].startswith(b"@N:"):
+                continue
+            if self.fanout.thinning is None or is_told(sender, other):
+                self.musts.setdefault(other, []).append(lines[-1])
+
+    @override
+    def check_prefix(self, client: Client) -> None:
+        """Check nothing: what is missing is not known yet."""
+
+    @override
+    def check_all_read(self, client: Client) -> None:
+        """Check that all that was read was due, in its order, and the rest may miss."""
+        if client in self.frozen:
+            return
+        self.update(client)
+        read, due = self.read[client], self.due[client]
+        assert _words(read) == _words(due), client.callsign
+        if client in self.thinned:
+            return
+        rest = iter(due)
+        assert all(line in rest for line in read), client.callsign
+        assert set(self.musts.get(client, ())) <= set(read), client.callsign
+
+
+def is_told(sender: Client, other: Client) -> bool:
+    """Tell whether reports reach somebody in sight who is near, or a controller."""
+    if not other.is_pilot:
+        return True
+    assert sender.position is not None
+    if other.position is None:
+        return False
+    apart = zip(unit_vector(sender.position), unit_vector(other.position), strict=True)
+    return sum((a - b) ** 2 for a, b in apart) <= chord_of(NEAR) ** 2
 
 
 def _words(lines: list[bytes]) -> list[bytes]:
@@ -863,3 +1039,7 @@ class FanoutMachineTests(SynchronousTestCase):
         more.
         """
         run(FanoutMachine, examples=200)
+
+    def test_order_is_kept_while_reports_are_thinned(self) -> None:
+        """Positions may be missing; nothing else is, and nothing overtakes."""
+        run(ThinnedMachine, examples=200)

@@ -3,9 +3,10 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.accounts.memory import MemoryAccounts
-from rum_twisted.session.staff import tell_staff
+from rum_twisted.session.staff import is_needed, tell_staff
+from rum_twisted.terms.identity import Rating
 from rum_twisted.terms.permissions import Permission
-from tests.support.builders import ACCOUNTS
+from tests.support.builders import ACCOUNTS, make_client, make_controller, make_pilot
 from tests.support.server import MemoryServer
 
 
@@ -42,3 +43,16 @@ class TellStaffTests(SynchronousTestCase):
                 "KLM2": ["#TMserver:KLM2:somebody guesses passwords"],
             },
         )
+
+
+class NeededTests(SynchronousTestCase):
+    """Whom others rely on."""
+
+    def test_supervisors_and_working_controllers(self) -> None:
+        """Neither other pilots nor those who only look on."""
+        self.assertTrue(is_needed(make_controller("EHAM_TWR")))
+        self.assertTrue(is_needed(make_client("KLM1", rating=Rating.SUPERVISOR)))
+        self.assertFalse(is_needed(make_pilot()))
+        self.assertFalse(is_needed(make_controller("EHAM_OBS")))
+        observer = make_controller("EHAM_TWR", rating=Rating.OBSERVER)
+        self.assertFalse(is_needed(observer))

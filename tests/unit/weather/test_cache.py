@@ -95,6 +95,21 @@ class CacheTests(SynchronousTestCase):
         self.assertIsNone(cache.missed_at(bytes(4)))
         self.assertIsNotNone(cache.missed_at((1).to_bytes(4, "big")))
 
+    def test_shrinking(self) -> None:
+        """Half goes, the least asked for first, and what stations have none."""
+        cache = self.make()
+        for station in (b"AAAA", b"BBBB", b"CCCC", b"DDDD"):
+            cache.store(station, report())
+        cache.get(b"AAAA")
+        cache.miss(b"EEEE", at(0))
+        before = cache.measure().bytes
+        freed = cache.shrink()
+        self.assertEqual(freed, before - cache.measure().bytes)
+        self.assertGreater(freed, 0)
+        self.assertIsNone(cache.missed_at(b"EEEE"))
+        kept = [s for s in (b"AAAA", b"BBBB", b"CCCC", b"DDDD") if cache.get(s)]
+        self.assertEqual(kept, [b"AAAA", b"DDDD"])
+
     def test_ages_are_told(self) -> None:
         """An operator sees how old the reports are."""
         cache = self.make()

@@ -425,3 +425,17 @@ class AirspaceTests(SynchronousTestCase):
         self.assertEqual(repr(sky.airspace), "<Airspace of 1 bands, 1 cells>")
         band = sky.spots[pilot].cell.band
         self.assertRegex(repr(band), r"<Band pilot radio=.* sight=.*: 1 cells>")
+
+    def test_shrinking(self) -> None:
+        """The limits that are remembered go, and answers are the same."""
+        sky = Sky()
+        first, second = (sky.add(put(make_pilot(), NULL_ISLAND)) for _ in range(2))
+        spot = sky.spots[first]
+        before = sky.airspace.within(spot, Channel.POSITION)
+        size = sky.airspace.measure().bytes
+        freed = sky.airspace.shrink()
+        self.assertGreater(freed, 0)
+        self.assertLess(sky.airspace.measure().bytes, size)
+        self.assertEqual(sky.airspace.shrink(), 0)
+        self.assertEqual(sky.airspace.within(spot, Channel.POSITION), before)
+        self.assertIs(sky.spots[second].cell, spot.cell)

@@ -1,0 +1,54 @@
+"""The guard, joined to a front and a logbook."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.accounts.memorylogbook import MemoryLogbook
+from rum_twisted.assembly.admin import build_admin
+from rum_twisted.assembly.guard import build_guard
+from rum_twisted.config import GuardSettings
+from rum_twisted.guard.guard import Guard
+from rum_twisted.session.interfaces import ILogbook
+from rum_twisted.terms.units import Seconds
+from tests.unit.admin.builders import NOON
+from tests.unit.assembly.test_admin import LoopClock
+
+
+class GuardTests(SynchronousTestCase):
+    """A process without clients."""
+
+    @override
+    def setUp(self) -> None:
+        """Make a clock."""
+        self.clock = LoopClock()
+
+    def build(self, logbook: ILogbook | None) -> Guard:
+        """Return a guard that runs."""
+        admin = build_admin(
+            self.clock, lambda: Seconds(NOON), data_dir=Path(self.mktemp()), http=""
+        )
+        self.addCleanup(admin.stopService)
+        guard = build_guard(self.clock, GuardSettings(), admin, logbook, None)
+        guard.startService()
+        self.addCleanup(guard.stopService)
+        return guard
+
+    def test_what_it_does_is_in_the_audit_log(self) -> None:
+        """Under its own name: nobody else has done it."""
+        logbook = MemoryLogbook()
+        guard = self.build(logbook)
+        guard.rehearse("thin", Seconds(10.0))
+        (act,) = logbook.acts
+        self.assertEqual(
+            (act.who_callsign, act.act, act.whom), ("guard", "guard", "thin")
+        )
+        self.assertEqual(act.detail, "rehearsal of thin for 10 s")
+
+    def test_without_a_logbook(self) -> None:
+        """There is none in a process that has no accounts; all else is done."""
+        guard = self.build(None)
+        self.assertEqual(
+            guard.rehearse("last", Seconds(10.0))["in_force"][-1:], ["last"]
+        )

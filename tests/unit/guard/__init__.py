@@ -1,0 +1,1 @@
+"""The guard: ladders, figures, suspects, and what is done."""

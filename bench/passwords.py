@@ -195,7 +195,7 @@ def _throttle() -> None:
     for number in range(limits.capacity):
         cid, address = f"{number + 1_000_000}", f"2001:db8:{number:x}::1"
         throttle.fail(cid, address, _NOW)
-        throttle.know(cid, address)
+        throttle.succeed(cid, address)
     grown = _kilobytes("VmRSS") - before
     print(f"\nfailures, {limits.capacity} CIDs and addresses: {grown / 1024:.1f} MB")
     for name, act in (

@@ -407,6 +407,34 @@ class AccountDirectory:
         async with self._reading.connect() as connection:
             return [_session_of(row) for row in await connection.execute(question)]
 
+    async def last_sessions(
+        self, since: Seconds, limit: int, *, before: SessionRecord | None = None
+    ) -> list[SessionRecord]:
+        """Tell the sessions of all members, a page at a time, the newest first.
+
+        Args:
+            since: sessions that ended earlier are left out.
+            limit: how many at most.
+            before: the last one of the page before.
+        """
+        columns = SESSIONS.c
+        question = (
+            select(SESSIONS)
+            .where(columns.seen >= since)
+            .order_by(columns.seen.desc(), columns.key.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            question = question.where(
+                or_(
+                    columns.seen < before.seen,
+                    and_(columns.seen == before.seen, columns.key < before.key),
+                ),
+                columns.seen <= before.seen,  # what the index is entered by
+            )
+        async with self._reading.connect() as connection:
+            return [_session_of(row) for row in await connection.execute(question)]
+
     async def hours(self, cid: str) -> Hours:
         """Add up how long a member has been on, since records began."""
         seconds = case(

@@ -8,6 +8,7 @@ clear its address: else one good account would be a licence to try all others.
 
 Nobody shall be able to lock a member out for ever by typing wrong passwords for him.
 So an address from which he has logged on is not held up by what others do to his CID.
+A store that keeps addresses tells them after a start (`rum_twisted.accounts.homes`).
 
 Unknown CIDs are counted as known ones are; that somebody has to wait tells nothing.
 
@@ -193,7 +194,10 @@ class Throttle:
         longest, capacity = limits.longest, limits.capacity
         self._cids = _Counter(limits.free_per_cid, longest, capacity)
         self._addresses = _Counter(limits.free_per_address, longest, capacity)
-        self._homes: dict[str, tuple[str, ...]] = {}  # the last to log on is last
+        # Addresses by CID: of who has logged on, the last to do so last; and of who did
+        # in a former run only, the last to do so first.
+        self._homes: dict[str, tuple[str, ...]] = {}
+        self._earlier: dict[str, tuple[str, ...]] = {}
 
     @override
     def __repr__(self) -> str:
@@ -214,7 +218,7 @@ class Throttle:
             return Seconds(0.0)
         cid_key, place = _cid_key(cid), address_key(address)
         waits = [self._addresses.wait(place, now)]
-        if not place or place not in self._homes.get(cid_key, ()):
+        if not place or place not in self._homes_of(cid_key):
             waits.append(self._cids.wait(cid_key, now))
         return max(waits)
 
@@ -236,21 +240,47 @@ class Throttle:
 
     def succeed(self, cid: str, address: str) -> None:
         """Note that a member has logged on; arguments as for `wait`."""
-        self._cids.clear(_cid_key(cid))
-        if address:
-            self.know(cid, address)
+        cid_key, place = _cid_key(cid), address_key(address)
+        self._cids.clear(cid_key)
+        if not place:
+            return
+        known = self._homes_of(cid_key)
+        self._homes.pop(cid_key, None)
+        self._earlier.pop(cid_key, None)
+        if self._is_full:
+            self._forget_oldest()
+        others = (home for home in known if home != place)
+        self._homes[cid_key] = (place, *islice(others, _HOMES - 1))
 
-    def know(self, cid: str, address: str) -> None:
-        """Note that a member is at home at an address: `succeed` does so as well.
+    def recall(self, cid: str, address: str) -> bool:
+        """Note where a member has logged on in a former run.
 
-        A store that keeps addresses of former logons may tell them after a start.
+        To be told from the newest back; what he has done in this run counts as newer.
+
+        Returns:
+            whether there is room for members who are not known yet.
         """
         cid_key, place = _cid_key(cid), address_key(address)
-        earlier = self._homes.pop(cid_key, ())
-        while len(self._homes) >= self._limits.capacity:
+        homes = self._homes if cid_key in self._homes else self._earlier
+        known = homes.get(cid_key, ())
+        has_room = bool(known) or not self._is_full
+        if place and place not in known and len(known) < _HOMES and has_room:
+            homes[cid_key] = (*known, place)
+        return not self._is_full
+
+    def _homes_of(self, cid_key: str) -> tuple[str, ...]:
+        return self._homes.get(cid_key) or self._earlier.get(cid_key, ())
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._homes) + len(self._earlier) >= self._limits.capacity
+
+    def _forget_oldest(self) -> None:
+        """Forget the homes of the member who has not logged on for longest."""
+        if self._earlier:
+            self._earlier.popitem()
+        else:
             del self._homes[next(iter(self._homes))]
-        others = (home for home in earlier if home != place)
-        self._homes[cid_key] = (place, *islice(others, _HOMES - 1))
 
     def measures(self) -> dict[str, Callable[[], Measure]]:
         """Return what tells of the memory it keeps; see `Measured`."""
@@ -259,7 +289,8 @@ class Throttle:
     def measure(self) -> Measure:
         """Tell what is kept of failures, and of who is at home where."""
         counters = len(self._cids) + len(self._addresses)
-        members, homes = len(self._homes), sum(map(len, self._homes.values()))
+        places = (*self._homes.values(), *self._earlier.values())
+        members, homes = len(places), sum(map(len, places))
         return Measure(
             count=counters + members,
             bytes=counters * _RECORD_COST + members * _MEMBER_COST + homes * _HOME_COST,

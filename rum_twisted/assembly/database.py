@@ -17,10 +17,12 @@ from rum_twisted.accounts.directory import AccountDirectory
 from rum_twisted.accounts.engine import database_url, make_engine, shown
 from rum_twisted.accounts.first import FirstAccount
 from rum_twisted.accounts.hashing import HashingPool
+from rum_twisted.accounts.homes import FormerHomes
 from rum_twisted.accounts.logbook import DatabaseLogbook
 from rum_twisted.accounts.passwords import Argon2Parameters, Hasher
 from rum_twisted.accounts.patient import DatabaseAway, PatientDatabase
 from rum_twisted.accounts.spool import Spool
+from rum_twisted.accounts.throttle import Throttle
 from rum_twisted.accounts.upgrader import migrate_in_child
 from rum_twisted.accounts.verified import VerifiedLogons
 from rum_twisted.assembly.accounts import Store, TellOfFirst
@@ -40,6 +42,7 @@ def database_store(
     tell: TellOfFirst,
     now: Callable[[], Seconds],
     random: Random,
+    throttle: Throttle,
 ) -> Store:
     """Return the database of accounts as a store, with everything it needs.
 
@@ -49,6 +52,7 @@ def database_store(
         tell: told of the first administrator, if he was made.
         now: tells the seconds since the Unix epoch, UTC.
         random: for jitter.
+        throttle: of the guard before it; is told of former logons.
 
     Raises:
         DatabaseUrlError: the database's address cannot be used.
@@ -98,6 +102,7 @@ def database_store(
             database,
             pool,
             FirstMember(database, pool, tell),
+            FormerHomes(database, throttle, now),
             logbook,
             accounts,
         ),

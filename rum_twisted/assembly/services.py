@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.application.service import IService
 
 from rum_twisted.accounts.guarded import GuardedAccounts
+from rum_twisted.accounts.throttle import Throttle
 from rum_twisted.assembly.accounts import Lockouts, Store, cert_store, make_throttle
 from rum_twisted.assembly.admin import Admin, build_admin
 from rum_twisted.assembly.guard import build_guard, front_of
@@ -192,8 +193,8 @@ class _Tree:
             self._add(asking, logbook)
             self._root.accounts_place = "another process"
             return accounts, logbook
-        store = self._store()
         throttle = make_throttle(self._config.accounts)
+        store = self._store(throttle)
         guarded = GuardedAccounts(
             store.accounts,
             throttle,
@@ -211,7 +212,7 @@ class _Tree:
             self._add(self._fabric.offer_accounts(guarded, store.logbook))
         return guarded, store.logbook
 
-    def _store(self) -> Store:
+    def _store(self, throttle: Throttle) -> Store:
         """Return the store of accounts that the settings name, or that is found."""
         config, tell = self._config, self._root.tell_of_first_account
         if config.chosen_store() == "cert":
@@ -219,7 +220,7 @@ class _Tree:
         # SQLAlchemy and argon2 are 15 MB.
         from rum_twisted.assembly.database import database_store  # noqa: PLC0415
 
-        return database_store(config, self._reactor, tell, _now, self._random)
+        return database_store(config, self._reactor, tell, _now, self._random, throttle)
 
     def _weather(self) -> IWeather | None:
         """Return the weather, ours or others'; offer ours."""

@@ -500,6 +500,28 @@ class DirectoryContract:
 
             self.on_directory(work)
 
+        def test_last_sessions_of_everybody(self) -> None:
+            """Page by page, the newest first, each once, and none of long ago."""
+            records = [
+                # Many end at the same moment: the server was stopped.
+                make_record(f"{number}", minutes=float(number // 4))
+                for number in range(11)
+            ]
+
+            async def work(directory: AccountDirectory) -> None:
+                await directory.record_sessions(records)
+                found = []
+                since, last = Seconds(NOON + 60), None
+                while page := await directory.last_sessions(since, 3, before=last):
+                    self.assertLessEqual(len(page), 3)
+                    found += page
+                    last = page[-1]
+                self.assertCountEqual(found, records[4:])
+                ends = [record.seen for record in found]
+                self.assertEqual(ends, sorted(ends, reverse=True))
+
+            self.on_directory(work)
+
         def test_written_twice_is_written_once(self) -> None:
             """A batch whose answer was lost comes again, late and in any order."""
             begun = make_record(minutes=0, is_open=True, kind=ClientKind.CONTROLLER)

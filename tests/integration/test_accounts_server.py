@@ -22,10 +22,17 @@ BRIEF = ("--set", "accounts.write_interval=0.2")
 
 
 class Client:
-    """A client of the classic kind, on a socket that blocks."""
+    """A client of the classic kind, on a socket that blocks.
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    Args:
+        port: of the server.
+        home: the address of loopback that he comes from.
+    """
+
+    def __init__(self, port: int, home: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(
+            ("127.0.0.1", port), timeout=PATIENCE, source_address=(home, 0)
+        )
         self._lines = self._socket.makefile("rb")
 
     def say(self, line: str) -> None:
@@ -77,9 +84,9 @@ class DatabaseTestCase(SynchronousTestCase):
             yield server, found[1]
 
     @contextmanager
-    def connect(self, server: Server) -> Iterator[Client]:
+    def connect(self, server: Server, home: str = "127.0.0.1") -> Iterator[Client]:
         """Give the client's end of a new connection."""
-        with closing(Client(server.port)) as client:
+        with closing(Client(server.port, home)) as client:
             yield client
 
     def rows(self, server: Server, statement: str) -> list[tuple[object, ...]]:
@@ -233,9 +240,30 @@ class LockoutTests(DatabaseTestCase):
                 client.say(logon("EHAM_SUP", password))
                 self.assertTrue(client.read().startswith("#TMserver:EHAM_SUP:"))
 
-    def try_once(self, server: Server, password: str) -> list[str]:
+    def test_a_member_is_at_home_after_a_restart(self) -> None:
+        """What a stranger types for him does not matter where he was before."""
+        few = ("--set", "accounts.failures_per_cid=1")
+        with self.first_start(*few) as (server, password):
+            with self.connect(server) as client:
+                client.say(logon("EHAM_SUP", password))
+                client.read_until("#TM")
+            server.terminate()
+        with serve(server.folder, "rum", *few, daemon=False) as second:
+            second.wait_for("rum.sqlite is open")
+            for _ in range(2):
+                self.try_once(second, "wrong", "127.0.0.2")
+            (notice, _) = self.try_once(second, password, "127.0.0.3")
+            self.assertIn("too many wrong passwords", notice)
+            with self.connect(second) as client:
+                client.say(logon("EHAM_SUP", password))
+                client.read_until("#TMserver:EHAM_SUP:")
+            self.assert_it_ends_well(second)
+
+    def try_once(
+        self, server: Server, password: str, home: str = "127.0.0.1"
+    ) -> list[str]:
         """Return what somebody reads whose logon is refused."""
-        with self.connect(server) as client:
+        with self.connect(server, home) as client:
             client.say(logon("EHAM_SUP", password))
             return client.read_all()
 

@@ -130,6 +130,19 @@ class ScriptedDirectory(AccountDirectory):
         return 0
 
     @override
+    async def last_sessions(
+        self, since: Seconds, limit: int, *, before: SessionRecord | None = None
+    ) -> list[SessionRecord]:
+        await self._be_asked("last sessions")
+        newest = sorted(
+            self.sessions_by_key.values(),
+            key=lambda record: (record.seen, record.key),
+            reverse=True,
+        )
+        begin = 0 if before is None else newest.index(before) + 1
+        return [one for one in newest[begin:] if one.seen >= since][:limit]
+
+    @override
     async def prune_sessions(self, before: Seconds) -> int:
         await self._be_asked(f"prune {before}", writes=True)
         portion = min(self.old_sessions, 1000)

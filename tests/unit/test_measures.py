@@ -260,7 +260,7 @@ class AccountsTests(MemoryTestCase):
             for number in range(MANY):
                 place = f"192.0.{number // 256}.{number % 256}"
                 throttle.fail(copied(f"200{number:04}"), place, Seconds(1e6 + number))
-                throttle.know(copied(f"300{number:04}"), place)
+                throttle.succeed(copied(f"300{number:04}"), place)
 
         grown = self.grown(guess)
         self.assert_honest(throttle.measure(), 3 * MANY, grown)

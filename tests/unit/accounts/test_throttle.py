@@ -150,9 +150,48 @@ class ThrottleTests(SynchronousTestCase):
 
     def test_homes_of_a_former_run_can_be_told(self) -> None:
         """A store that keeps addresses spares its members a start from nothing."""
-        self.throttle.know("ann", HOME)
+        self.assertTrue(self.throttle.recall("Ann", HOME))
+        self.assertTrue(self.throttle.recall("ann", OFFICE))
+        self.assertTrue(self.throttle.recall("bob", ""))
         self.mistype(9, "ann", CAFE)
+        self.mistype(9, "bob", CAFE)
         self.assertEqual(self.wait("ann", HOME), 0.0)
+        self.assertEqual(self.wait("ann", OFFICE), 0.0)
+        self.assertGreater(self.wait("ann"), 0.0)
+        self.assertGreater(self.wait("bob"), 0.0)
+
+    def test_what_is_new_counts_more_than_a_former_run(self) -> None:
+        """Who has logged on already keeps that home, and the last of those before."""
+        self.throttle.succeed("ann", CAFE)
+        for number in range(9):
+            self.throttle.recall("ann", f"192.0.2.{100 + number}")
+        self.throttle.recall("bob", HOME)
+        self.throttle.succeed("bob", OFFICE)
+        for cid in ("ann", "bob"):
+            self.mistype(9, cid, "203.0.113.5")
+        for number in range(7):
+            self.assertEqual(self.wait("ann", f"192.0.2.{100 + number}"), 0.0)
+        for number in (107, 108):
+            self.assertGreater(self.wait("ann", f"192.0.2.{number}"), 0.0)
+        self.assertEqual(self.wait("ann", CAFE), 0.0)
+        self.assertEqual(self.wait("bob", HOME), 0.0)
+        self.assertEqual(self.wait("bob", OFFICE), 0.0)
+
+    def test_former_run_fills_no_more_than_there_is_room_for(self) -> None:
+        """The newest are known; whoever logs on takes the place of the oldest."""
+        for number in range(7):
+            self.assertTrue(self.throttle.recall(f"cid{number}", HOME))
+        self.assertFalse(self.throttle.recall("cid7", HOME))
+        self.assertFalse(self.throttle.recall("cid8", HOME))
+        self.assertFalse(self.throttle.recall("cid7", OFFICE))
+        self.throttle.succeed("ann", HOME)
+        for number in (0, 6, 7, 8):
+            self.mistype(3, f"cid{number}")
+        for number in (0, 6):
+            self.assertEqual(self.wait(f"cid{number}", HOME), 0.0)
+        for number in (7, 8):
+            self.assertEqual(self.wait(f"cid{number}", HOME), 2.0)
+        self.assertEqual(self.throttle.measure().count, 8 + 4)
 
     def test_member_keeps_eight_homes(self) -> None:
         """Who logs on from everywhere crowds out nobody but himself."""
@@ -352,6 +391,11 @@ class Crowd(RuleBasedStateMachine):
         ]
         assert cid not in keys
 
+    @rule(cid=CIDS, place=PLACES)
+    def recall(self, cid: str, place: str) -> None:
+        """A store tells where a member was at home."""
+        self.throttle.recall(cid, place)
+
     @rule(key=st.one_of(CIDS, PLACES))
     def lift(self, key: str) -> None:
         """An operator lets somebody go."""
@@ -362,11 +406,13 @@ class Crowd(RuleBasedStateMachine):
     @invariant()
     def table_is_bounded(self) -> None:
         """Never more than eight of a kind are kept, whoever comes."""
-        sizes = [
-            len(vars(self.throttle)[table])
-            for table in ("_cids", "_addresses", "_homes")
-        ]
-        assert max(sizes) <= LIMITS.capacity, sizes
+        tables = vars(self.throttle)
+        homes, earlier = tables["_homes"], tables["_earlier"]
+        assert len(tables["_cids"]) <= LIMITS.capacity
+        assert len(tables["_addresses"]) <= LIMITS.capacity
+        assert len(homes) + len(earlier) <= LIMITS.capacity
+        assert not homes.keys() & earlier.keys()
+        assert max(map(len, (*homes.values(), *earlier.values())), default=0) <= 8
 
     @invariant()
     def waits_are_bounded(self) -> None:

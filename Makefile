@@ -1,6 +1,9 @@
 # The two commands of the README, and what developers need besides them.
 #
 #   make run          serve in the foreground
+#   make stack        start the whole set of processes, with limits; docs/stack.md
+#   make stack-status show them, and their memory against their limits
+#   make stack-down   end them
 #   make test         run every test
 #   make lint         ruff, mypy, the rooms' import rules, generated code
 #   make generate     the Python code of the contracts in proto/
@@ -16,6 +19,7 @@ BIN := $(VENV)/bin
 
 # Each stamp says what was installed last; it is older than a changed setup.cfg.
 RUN_STAMP := $(VENV)/installed
+STACK_STAMP := $(VENV)/installed-stack
 DEV_STAMP := $(VENV)/installed-dev
 
 # A default editable install hides the folder twisted/plugins, and with it `rum`.
@@ -26,11 +30,21 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 # that loads OpenSSL and more into the server's memory.
 CACHE_PLUGINS := $(BIN)/twistd --help >/dev/null
 
-.PHONY: run test lint generate coverage bench bench-quick clean
+.PHONY: run stack stack-status stack-down test lint generate coverage bench bench-quick clean
 
 # Without a pidfile: after a crash its number may be somebody else's by now.
 run: $(RUN_STAMP)
 	@exec $(BIN)/twistd --nodaemon --pidfile= rum
+
+# STACK adds options (python -m rum_twisted.stack --help): make stack STACK="--shift 10000"
+stack: $(STACK_STAMP)
+	@$(BIN)/python -m rum_twisted.stack $(STACK) up
+
+stack-status: $(STACK_STAMP)
+	@$(BIN)/python -m rum_twisted.stack $(STACK) status
+
+stack-down: $(STACK_STAMP)
+	@$(BIN)/python -m rum_twisted.stack $(STACK) down
 
 # On the reactor that `twistd rum` runs on; without what gRPC says of refused callers.
 test: $(DEV_STAMP)
@@ -76,8 +90,17 @@ $(RUN_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@$(CACHE_PLUGINS)
 	@touch $@
 
+# All processes of etc/compose.yml, etcd included. Under a CPU limit, translating all
+# modules at the first start would take long.
+$(STACK_STAMP): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing Rum and an etcd into $(VENV) ..."
+	@$(INSTALL) '.[stack]'
+	@$(CACHE_PLUGINS)
+	@$(BIN)/python -m compileall -q rum_twisted twisted
+	@touch $@ $(RUN_STAMP)
+
 $(DEV_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing Rum and the tools of its developers into $(VENV) ..."
 	@$(INSTALL) '.[dev]'
 	@$(CACHE_PLUGINS)
-	@touch $@ $(RUN_STAMP)
+	@touch $@ $(RUN_STAMP) $(STACK_STAMP)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -14,6 +14,11 @@ from rum_twisted.cli.letters import wire_text
 __all__ = ["NewPassword", "from_stdin", "new_password", "password_options", "prompt"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NO_TEXT: Final = (
+    "the password is not UTF-8 text; a client that sends other bytes needs one of"
+    " ASCII letters"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +66,36 @@ def new_password(
 
 
 def from_stdin() -> str:
-    """Return the first line of standard input, without its end."""
-    line = sys.stdin.readline(LONGEST_PASSWORD + 3)
-    return line.removesuffix("\n").removesuffix("\r")
+    """Return the first line of standard input, without its end.
+
+    Raises:
+        click.ClickException: it is not UTF-8 text, whatever the locale takes it for.
+    """
+    line = sys.stdin.buffer.readline(LONGEST_PASSWORD + 3)
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    if len(line) > LONGEST_PASSWORD:
+        return line.decode(errors="surrogateescape")  # cut within a letter, perhaps
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise click.ClickException(_NO_TEXT) from error
 
 
 def prompt(question: str, *, twice: bool = False) -> str:
     """Ask for a password on the terminal without showing it.
 
     Raises:
-        click.ClickException: there is no terminal to ask on.
+        click.ClickException: there is no terminal to ask on, or what is typed there is
+            no text.
     """
     if not sys.stdin.isatty():
         raise click.ClickException(
             "a password is due and there is no terminal to ask on: use --password-stdin"
         )
-    answer: str = click.prompt(
-        question, hide_input=True, confirmation_prompt=twice, err=True
-    )
+    try:
+        answer: str = click.prompt(
+            question, hide_input=True, confirmation_prompt=twice, err=True
+        )
+    except UnicodeDecodeError as error:
+        raise click.ClickException(_NO_TEXT) from error
     return answer

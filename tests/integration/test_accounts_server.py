@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -300,6 +300,60 @@ class OutageTests(DatabaseTestCase):
             database=name,
         )
         self.assertEqual(found.split(), ["EHAM_SUP|f", "EHAM_TWR|f"])
+
+    def test_killed_in_the_middle_of_a_storm(self) -> None:
+        """Those who fly see each other all along; all others get in; no visit is lost.
+
+        Half of the storm comes before it is killed and half while it is away. What
+        one flyer reports reaches the other before it is started again.
+        """
+        postgres = Postgres.serving()
+        self.addCleanup(postgres.remove)
+        url = postgres.new_database()
+        settings = (
+            *("--set", f'accounts.database="{url}"'),
+            *("--set", "accounts.verified_cache=0"),  # each logon costs a hash
+        )
+        with self.first_start(*settings) as (server, password), ExitStack() as stack:
+
+            def come(callsign: str) -> Client:
+                client = stack.enter_context(self.connect(server))
+                client.say(logon(callsign, password))
+                return client
+
+            flyers = come("FLY_1"), come("FLY_2")
+            for flyer in flyers:
+                flyer.read_until("#TM")
+            self.fly(*flyers, frequency=18000)
+            early = {f"E{number}_CTR": come(f"E{number}_CTR") for number in range(20)}
+            early["E5_CTR"].read_until("#TMserver:E5_CTR:")
+            postgres.kill()
+            late = {f"L{number}_CTR": come(f"L{number}_CTR") for number in range(20)}
+            self.fly(*flyers, frequency=18100)
+            server.wait_for("does not answer")
+            self.fly(*flyers, frequency=18200)
+            postgres.start()
+            for callsign, client in (early | late).items():
+                if callsign != "E5_CTR":  # he has read it
+                    client.read_until(f"#TMserver:{callsign}:")
+            self.fly(*flyers, frequency=18300)
+            self.assert_it_ends_well(server)
+        self.assertEqual(server.log.count("does not answer"), 1)
+        found = postgres.query(
+            "SELECT callsign, is_open FROM rum_sessions",
+            database=urlsplit(url).path.removeprefix("/"),
+        )
+        callsigns = {"FLY_1", "FLY_2", *early, *late}
+        self.assertCountEqual(found.split(), [f"{one}|f" for one in callsigns])
+
+    def fly(self, sender: Client, receiver: Client, *, frequency: int) -> None:
+        """Have one controller report where he is, and the other read it."""
+        place = f"{frequency}:6:100:12:52.3:4.7:0"
+        receiver.say(f"%FLY_2:{place}")
+        receiver.say(f"$PIFLY_2:SERVER:{frequency}")
+        receiver.read_until(f"$POserver:FLY_2:{frequency}")
+        sender.say(f"%FLY_1:{place}")
+        receiver.read_until(f"%FLY_1:{frequency}:")
 
     def test_a_logon_that_waits_too_long_reads_why(self) -> None:
         """Its bound is kept, and then it is told in words, and by error 012."""

@@ -71,7 +71,8 @@ class Terminal:
     def answer(self, question: str, typed: str) -> None:
         """Wait until the question is shown, and type the answer."""
         self._read_until(question)
-        os.write(self._descriptor, typed.encode() + b"\n")
+        sent = typed.encode(errors="surrogateescape")
+        os.write(self._descriptor, sent + b"\n")
 
     def end(self) -> int:
         """Read what is shown until it ends; returns its exit code."""
@@ -264,6 +265,14 @@ class TerminalTests(RumctlTestCase):
         self.assertNotIn(_PASSWORD, terminal.shown)
         (entry,) = json.loads(self.done("audit", "--json"))
         self.assertIn("pts/", entry["address"])
+
+    def test_a_password_that_is_no_text(self) -> None:
+        """Whose terminal sends Latin-1 reads so, and no traceback."""
+        terminal = Terminal(self.folder, "account", "add", "1000001")
+        terminal.answer("New password: ", "M\udcfcller")
+        self.assertEqual(terminal.end(), 1)
+        self.assertIn("is not UTF-8 text", terminal.shown)
+        self.assertNotIn("Traceback", terminal.shown)
 
     def test_a_question_can_be_answered_no(self) -> None:
         """And nobody is deleted; with y he is."""

@@ -9,6 +9,7 @@ value but those two. A column that is not known is refused at once, for a misspe
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -65,7 +66,7 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 _NEEDED: Final = ("cid", "rating")
 
 
-class _Rows:
+class _Rows(ABC):
     """What files of records have in common; the records come in `_records`."""
 
     def __init__(self, place: str) -> None:
@@ -98,9 +99,9 @@ class _Rows:
         for number, record in self._records():
             yield record if isinstance(record, Refused) else _row(number, record)
 
+    @abstractmethod
     def _records(self) -> Iterator[tuple[int, Mapping[str, object] | Refused]]:
         """Yield each record with its line's number."""
-        raise NotImplementedError
 
     def _text(self) -> str:
         try:

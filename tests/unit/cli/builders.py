@@ -142,7 +142,7 @@ class CommandTestCase(DirectoryTestCase):
     def rumctl(
         self,
         *arguments: str,
-        typed: str = "",
+        typed: str | bytes = "",
         overrides: Sequence[str] = (),
         as_cid: str | None = None,
     ) -> Result:
@@ -169,7 +169,7 @@ class CommandTestCase(DirectoryTestCase):
             rumctl, arguments, input=typed, obj=invocation, catch_exceptions=False
         )
 
-    def answer(self, *arguments: str, typed: str = "") -> Any:
+    def answer(self, *arguments: str, typed: str | bytes = "") -> Any:
         """Run a command that succeeds, and return what it says as JSON."""
         result = self.rumctl(*arguments, "--json", typed=typed)
         self.assertEqual(result.exit_code, 0, result.output)

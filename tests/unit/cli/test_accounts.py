@@ -103,6 +103,18 @@ class AddTests(CommandTestCase):
             result = self.rumctl("account", "add", CID, "--password-stdin", typed=typed)
             self.assert_refused(result, "not taken", why)
 
+    def test_a_password_that_is_no_text(self) -> None:
+        """A sentence says so, in any locale; but of a long one, that it is long."""
+        for typed, why in (
+            ("M\u00fcller".encode("latin-1"), "is not UTF-8 text"),
+            ("\u5bc6\u7801".encode("gbk") + b"\n", "is not UTF-8 text"),
+            (b"\xff" * 256, "is not UTF-8 text"),
+            ("\u5bc6".encode() * 99, "at most 256"),
+        ):
+            result = self.rumctl("account", "add", CID, "--password-stdin", typed=typed)
+            self.assert_refused(result, why)
+        self.assertIsNone(self.kept())
+
     def test_without_a_terminal_nothing_is_asked(self) -> None:
         """A script is told what it has to say."""
         self.assert_refused(self.rumctl("account", "add", CID), "--password-stdin")

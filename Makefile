@@ -86,7 +86,7 @@ $(BIN)/python:
 # What a server needs that was not configured, and rumctl.
 $(RUN_STAMP): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing Rum into $(VENV) ..."
-	@$(INSTALL) '.[database,weather,ctl]'
+	@$(INSTALL) '.[database,weather,ctl,metrics]'
 	@$(CACHE_PLUGINS)
 	@touch $@
 

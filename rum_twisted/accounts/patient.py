@@ -141,6 +141,10 @@ class PatientDatabase(Service):
         """Whether it answered when it was asked last."""
         return self._state is _State.THERE
 
+    def unready(self) -> str:
+        """Tell why nobody can log on; see `Needed`."""
+        return "" if self.is_there else "the member database does not answer"
+
     @property
     def waiting(self) -> int:
         """How many questions wait until it is back."""

@@ -63,6 +63,13 @@ class RemoteAccounts(Service):
             self._client.close()
             self._client = None
 
+    def unready(self) -> str:
+        """Tell why nobody can log on; see `Needed`.
+
+        A front that has not asked yet is ready: nobody has come.
+        """
+        return "the accounts do not answer" if self._is_away else ""
+
     def authenticate(
         self, cid: str, password: str, address: str = ""
     ) -> Deferred[Account]:

@@ -14,7 +14,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,16 +22,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from twisted.application.service import Service
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["Answer", "AskedWrongly", "Page", "WatchServer", "json_answer"]
+__all__ = ["Answer", "Asked", "AskedWrongly", "Page", "WatchServer", "json_answer"]
 
 MOST_CONNECTIONS: Final = 8
 LONGEST_REQUEST: Final = 8192  # bytes, up to the empty line
 PATIENCE: Final = Seconds(2.0)
-_WAITING: Final = 16  # connections that the kernel keeps for us
+_WAITING: Final = 128  # connections that the kernel keeps for us
 _STOP_WITHIN: Final = 5.0  # seconds
 _END: Final = b"\r\n\r\n"
 _LONGEST_QUERY: Final = 1024  # signs
@@ -46,8 +47,10 @@ _PHRASES: Final[Mapping[int, str]] = {
     408: "Request Timeout",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
 }
+_REQUEST_BUG: Final = "a request over HTTP met a bug"
 _BAD: Final = 400
 _UNKNOWN: Final = 404
 _METHOD: Final = 405
@@ -66,7 +69,22 @@ class Answer:
     status: int = _OK
 
 
-Page = Callable[[Mapping[str, str]], Answer]
+class Asked(dict[str, str]):
+    """A query, and what the asker takes.
+
+    Args:
+        fields: of the query.
+        accept: the header of that name; empty: anything.
+    """
+
+    def __init__(
+        self, fields: Iterable[tuple[str, str]] = (), accept: str = ""
+    ) -> None:
+        super().__init__(fields)
+        self.accept = accept
+
+
+Page = Callable[[Asked], Answer]
 """Answers a request, given its query; it runs in the server's thread.
 
 Whatever it reads may change meanwhile. It raises `AskedWrongly` to say what was due.
@@ -210,7 +228,7 @@ class WatchServer(Service):
                 if not self._turn(listener, bell[0]):
                     break
             except Exception:  # noqa: BLE001 - the next question may be answered
-                self._log_later(self.log.failure, "a request over HTTP met a bug")
+                self._log_later(self.log.failure, _REQUEST_BUG, Failure())
         for visit in self._visits:
             visit.end()
 
@@ -284,17 +302,19 @@ class WatchServer(Service):
             self._reply(visit, _plainly(_TOO_LARGE), is_head=False)
 
     def _answer(self, visit: _Visit, request: bytes) -> None:
-        words = request.partition(b"\r\n")[0].decode("latin-1").split(" ")
+        first, *headers = request.decode("latin-1").split("\r\n")
+        words = first.split(" ")
         if len(words) != len(("GET", "/", "HTTP/1.1")):
             self._reply(visit, _plainly(_BAD), is_head=False)
             return
         method, target, _ = words
         if method in ("GET", "HEAD"):
-            self._reply(visit, self._page(target), is_head=method == "HEAD")
+            answer = self._page(target, _accept(headers))
+            self._reply(visit, answer, is_head=method == "HEAD")
         else:
             self._reply(visit, _plainly(_METHOD), is_head=False)
 
-    def _page(self, target: str) -> Answer:
+    def _page(self, target: str, accept: str) -> Answer:
         try:
             parts = urlsplit(target)
             page = self._pages.get(parts.path)
@@ -302,11 +322,13 @@ class WatchServer(Service):
                 known = "\n".join(sorted(self._pages))
                 return _plainly(_UNKNOWN, f"known are:\n{known}")
             query = parts.query[:_LONGEST_QUERY]
-            return page(dict(parse_qsl(query, max_num_fields=_MOST_FIELDS)))
+            fields = parse_qsl(query, max_num_fields=_MOST_FIELDS)
+            return page(Asked(fields, accept))
         except (AskedWrongly, ValueError) as error:
             return _plainly(_BAD, str(error))
         except Exception:  # noqa: BLE001 - a bug in one page is told, and logged
-            self._log_later(self.log.failure, "a page over HTTP met a bug")
+            # The other thread has no exception to look at.
+            self._log_later(self.log.failure, "a page over HTTP met a bug", Failure())
             return _plainly(_BUG, "the server's log says why")
 
     def _reply(self, visit: _Visit, answer: Answer, *, is_head: bool) -> None:
@@ -329,6 +351,15 @@ class WatchServer(Service):
             # What the peer still sends would make the kernel drop our last words.
             visit.socket.shutdown(socket.SHUT_WR)
             visit.end()
+
+
+def _accept(headers: Iterable[str]) -> str:
+    """Return what stands in the header ``Accept``; empty without one."""
+    for line in headers:
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "accept":
+            return value.strip().lower()
+    return ""
 
 
 def _plainly(status: int, text: str = "") -> Answer:

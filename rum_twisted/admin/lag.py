@@ -18,6 +18,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from typing_extensions import override
 
+from rum_twisted.terms.histogram import Histogram
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["LagWatch", "Lateness", "Stall", "stack_of"]
@@ -115,6 +116,7 @@ class LagWatch(Service):
         self._sighting: _Sighting | None = None
         self._slowest: list[Stall] = []
         self._recent: list[Stall] = []
+        self.lateness = Histogram()  # of all ticks since the start
         self._longest = 0.0
         self._sum = 0.0
         self._ticks = 0
@@ -219,6 +221,7 @@ class LagWatch(Service):
         now = self._monotonic()
         assert due is not None, "a tick is due while it is scheduled"
         late = max(0.0, now - due)
+        self.lateness.observe(late)
         self._longest = max(self._longest, late)
         self._sum += late
         self._ticks += 1

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from rum_twisted import __version__
 from rum_twisted.admin.dump import TOP_TYPES, make_dump
 from rum_twisted.admin.heap import Heap
-from rum_twisted.admin.http import Answer, AskedWrongly, Page, json_answer
+from rum_twisted.admin.http import Answer, Asked, AskedWrongly, Page, json_answer
 from rum_twisted.admin.lag import LATE, LagWatch
 from rum_twisted.control.lines import Refused
 from rum_twisted.control.server import Command
@@ -157,7 +157,7 @@ class Pages:
             "/heap/dump.json": self.dump,
         }
 
-    def live(self, query: Mapping[str, str]) -> Answer:
+    def live(self, query: Asked) -> Answer:
         """Tell whether the reactor goes round, and else which line holds it up."""
         lag = self._lag
         late = lag.overdue
@@ -181,7 +181,7 @@ class Pages:
         is_well = facts["status"] in ("alive", "late")
         return json_answer(facts, _OK if is_well else _SERVICE_UNAVAILABLE)
 
-    def samples(self, query: Mapping[str, str]) -> Answer:
+    def samples(self, query: Asked) -> Answer:
         """Return the samples, of the last ``minutes`` if so many are named."""
         return json_answer(self._heap.samples_now(_asked_number(query, "minutes")))
 
@@ -192,7 +192,7 @@ class Pages:
             for name, lines in self._heap.stacks_now().items()
         )
 
-    def census(self, query: Mapping[str, str]) -> Answer:
+    def census(self, query: Asked) -> Answer:
         """Return the types that take most, so many as ``lines`` says.
 
         With ``texts=1`` texts, bytes and numbers are counted, too.
@@ -205,7 +205,7 @@ class Pages:
             )
         )
 
-    def growth(self, query: Mapping[str, str]) -> Answer:
+    def growth(self, query: Asked) -> Answer:
         """Return what has grown in the last ``minutes``.
 
         Raises:
@@ -219,14 +219,14 @@ class Pages:
         except Refused as error:
             raise AskedWrongly(str(error)) from error
 
-    def dump(self, query: Mapping[str, str]) -> Answer:
+    def dump(self, query: Asked) -> Answer:
         """Return a dump; its census has containers only, which is quick."""
         census = self._heap.census_now(TOP_TYPES)
         dump = make_dump(self._heap, census, self._now(), "asked for over HTTP")
         return json_answer(dump)
 
 
-def _asked_number(query: Mapping[str, str], name: str) -> int | None:
+def _asked_number(query: Asked, name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None

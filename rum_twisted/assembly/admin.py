@@ -9,16 +9,22 @@ from typing_extensions import override
 
 from rum_twisted.admin.cgroup import MemoryGroup
 from rum_twisted.admin.dump import Dumps
+from rum_twisted.admin.exposition import Exposition
+from rum_twisted.admin.figures import ProcessFigures
 from rum_twisted.admin.heap import Heap, Sources
 from rum_twisted.admin.http import Page, WatchServer
 from rum_twisted.admin.lag import LagWatch
 from rum_twisted.admin.owners import Owners
 from rum_twisted.admin.process import Collections
 from rum_twisted.admin.questions import HeapCommands, Pages
+from rum_twisted.admin.readiness import Readiness
 from rum_twisted.admin.sampler import Sampler
+from rum_twisted.admin.status import Status
 from rum_twisted.config import endpoints
 from rum_twisted.control.server import Command
 from rum_twisted.terms.measure import Measure, Measured
+from rum_twisted.terms.metric import Metered
+from rum_twisted.terms.readiness import Needed
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["Admin", "build_admin"]
@@ -36,10 +42,15 @@ class Admin(MultiService):
         reactor: is watched.
         now: tells the seconds since the epoch.
         data_dir: where dumps are written, in a folder of their own.
+        roles: of this process.
     """
 
     def __init__(
-        self, reactor: Any, now: Callable[[], Seconds], data_dir: Path
+        self,
+        reactor: Any,
+        now: Callable[[], Seconds],
+        data_dir: Path,
+        roles: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.setName("admin")
@@ -48,13 +59,14 @@ class Admin(MultiService):
         self.owners = Owners()
         self.lag = LagWatch(reactor, now)
         self.collections = Collections()
+        group = MemoryGroup()
         self.sampler = Sampler(
             reactor,
             now,
             owners=self.owners,
             lag=self.lag,
             collections=self.collections,
-            group=MemoryGroup(),
+            group=group,
         )
         self.roots: dict[str, object] = {}  # where ways down to an object begin
         self.heap = Heap(
@@ -70,7 +82,25 @@ class Admin(MultiService):
         )
         self.dumps = Dumps(data_dir / DUMPS, self.heap, now)
         self._heap_commands = HeapCommands(self.heap, now, reactor)
-        self.pages: dict[str, Page] = Pages(self.heap, self.lag, now).pages
+        self.readiness = Readiness(self.lag)
+        self.status = Status(self.readiness, now, roles)
+        self.exposition = Exposition(reactor.callFromThread)
+        self.exposition.add(
+            ProcessFigures(
+                lag=self.lag,
+                collections=self.collections,
+                owners=self.owners,
+                group=group,
+                readiness=self.readiness,
+                roles=roles,
+            ).families
+        )
+        self.pages: dict[str, Page] = {
+            **Pages(self.heap, self.lag, now).pages,
+            "/health/ready": self.readiness.page,
+            "/metrics": self.exposition.page,
+            "/status.json": self.status.page,
+        }
         self.lag.setServiceParent(self)
         self.sampler.setServiceParent(self)
         self.owners.register("admin", self._measure)
@@ -85,7 +115,10 @@ class Admin(MultiService):
         return self._heap_commands.commands
 
     def watch(self, *parts: object) -> None:
-        """Put everything that keeps memory among ``parts`` on the list of owners.
+        """Look at everything that tells of itself among ``parts``.
+
+        What keeps memory becomes an owner, what counts is on the page of metrics, and
+        what the process cannot do without is asked whether it is ready.
 
         Raises:
             ValueError: two have a name in common.
@@ -94,6 +127,11 @@ class Admin(MultiService):
             if isinstance(part, Measured):
                 for name, measure in part.measures().items():
                     self.owners.register(name, measure)
+            if isinstance(part, Metered):
+                self.exposition.add(part.families)
+            if isinstance(part, Needed):
+                name = getattr(part, "name", None) or type(part).__name__
+                self.readiness.need(name, part)
 
     def listen(self, host: str, port: int) -> WatchServer:
         """Answer over HTTP while this runs; pages may be added until it starts."""
@@ -119,7 +157,12 @@ class Admin(MultiService):
 
 
 def build_admin(
-    reactor: Any, now: Callable[[], Seconds], *, data_dir: Path, http: str
+    reactor: Any,
+    now: Callable[[], Seconds],
+    *,
+    data_dir: Path,
+    http: str,
+    roles: tuple[str, ...] = (),
 ) -> Admin:
     """Return the services that look at this process.
 
@@ -129,11 +172,12 @@ def build_admin(
         data_dir: where dumps are written, in a folder of their own.
         http: where questions are answered over HTTP, e.g. ``tcp:6810``; empty:
             nowhere.
+        roles: of this process.
 
     Raises:
         UnfitDescription: ``http`` is no such place.
     """
-    admin = Admin(reactor, now, data_dir)
+    admin = Admin(reactor, now, data_dir, roles)
     if http:
         admin.listen(*endpoints.host_and_port(http))
     return admin

@@ -208,6 +208,11 @@ class Listing(Service):
     def __repr__(self) -> str:
         return f"<Listing: {', '.join(each.service for each in self.instances)}>"
 
+    def unready(self) -> str:
+        """Tell why others may not find us; see `Needed`."""
+        is_listed = bool(self.instances) and self._discovery.health.is_registered
+        return "" if is_listed else "others cannot find this process"
+
     @override
     def startService(self) -> None:
         """Tell them; this waits for nobody."""

@@ -12,6 +12,7 @@ from rum_twisted.config import Config
 from rum_twisted.pergola.connections import Connections
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.pergola.fanout import Fanout
+from rum_twisted.pergola.figures import FrontFigures
 from rum_twisted.pergola.greeting import Greeting
 from rum_twisted.pergola.limits import Limits
 from rum_twisted.pergola.service import CannotStart, PergolaService
@@ -100,6 +101,9 @@ class Front:
             plugins: who extends the network; ``None``: nobody.
         """
         settings = self._config.pergola
+        limits = _limits_of(self._config)
+        connections = Connections(self._reactor, settings.max_clients)
+        self.figures = FrontFigures(self.tally, connections, self.roster, limits)
         network = Network(
             roster=self.roster,
             delivery=self._fanout,
@@ -118,8 +122,8 @@ class Front:
             FSDFactory(
                 network,
                 self._fanout,
-                _limits_of(self._config),
-                Connections(self._reactor, settings.max_clients),
+                limits,
+                connections,
             ),
             wind_delta_interval=Seconds(settings.wind_delta_interval),
             cores=lambda: settings.cpu_limit or cores_allowed(),

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from rum_twisted.accounts.first import AccountFileError, FirstAccount
+from rum_twisted.admin.readiness import Readiness
 from rum_twisted.config import Config
 from rum_twisted.pergola.greeting import PRODUCT
 
@@ -42,6 +43,7 @@ class RumService(MultiService):
         self.prepare: Callable[[], None] | None = None  # called before the start
         self.ports: Callable[[], tuple[str, ...]] = tuple  # where clients connect
         self.endpoint: Callable[[], str] = str  # where other processes call, if they do
+        self.readiness: Readiness | None = None
         self.excusable: tuple[type[Exception], ...] = (AccountFileError,)
 
     @override
@@ -61,6 +63,8 @@ class RumService(MultiService):
             if self.prepare is not None:
                 self.prepare()
             super().startService()
+        if self.readiness is not None:
+            self.readiness.begin()
         self._introduce()
 
     @override
@@ -72,6 +76,8 @@ class RumService(MultiService):
             not keep the others from ending well.
         """
         Service.stopService(self)
+        if self.readiness is not None:
+            self.readiness.drain()
         return Deferred.fromCoroutine(self._stop_in_order())
 
     async def _stop_in_order(self) -> None:

@@ -104,8 +104,13 @@ class _Tree:
         """Build it, in the order of the starts."""
         config, root = self._config, self._root
         admin = build_admin(
-            self._reactor, _now, data_dir=config.data_dir, http=config.http
+            self._reactor,
+            _now,
+            data_dir=config.data_dir,
+            http=config.http,
+            roles=config.services.roles,
         )
+        root.readiness = admin.readiness
         self._add(admin)
         self._commands.update(admin.commands)
         # A passport's store says it better.
@@ -127,6 +132,7 @@ class _Tree:
             assert accounts is not None, "a front has accounts, here or elsewhere"
             assert weather is not None, "and so it has weather"
             pergola = self._finish_front(*accounts, weather)
+            admin.status.add("clients", self._front.figures.status)
         guard = self._guard(admin, None if accounts is None else accounts[1], pergola)
         if self._fabric is not None and server is not None:
             self._add(self._fabric.listing(server))
@@ -159,6 +165,7 @@ class _Tree:
             plugins.serve(self._front.delivery, logbook, weather)
         pergola = self._front.pergola(accounts, logbook, weather, plugins)
         self._add(pergola)
+        self._watched.append(self._front.figures)
         self._root.ports = lambda: tuple(pergola.addresses)
         return pergola
 

@@ -45,6 +45,10 @@ class Connection(Protocol):
     def name(self) -> str:
         """What he is addressed by."""
 
+    @property
+    def queued(self) -> int:
+        """Bytes of output that wait to be taken, as they count for the bound."""
+
     def check(self, now: float) -> None:
         """Look after it, about once a second."""
 
@@ -172,6 +176,25 @@ class Connections:
         if others or not needed:
             return others[:most]
         return waiting[:most]
+
+    @property
+    def count_of_lingering(self) -> int:
+        """How many are closed, and read for a moment; any thread may ask."""
+        return len(self._lingering)
+
+    def fill(self) -> tuple[int, int, int]:
+        """Tell how outboxes are filled; any thread may ask.
+
+        Returns:
+            how many clients have not taken all, the bytes that wait for them, and
+            those that wait for the one for whom most does.
+        """
+        queued = [
+            size
+            for connection in (*self.open, *self._lingering)
+            if (size := connection.queued)
+        ]
+        return len(queued), sum(queued), max(queued, default=0)
 
     def when_all_gone(self) -> Deferred[None]:
         """Return a Deferred that fires when no connection is left.

@@ -260,6 +260,11 @@ class FSDProtocol(LineReceiver):
         """What the client is addressed by."""
         return self.session.name
 
+    @property
+    def queued(self) -> int:
+        """Bytes of output that wait to be taken, as they count for the bound."""
+        return self.outbox.waiting
+
     def say(self, text: str) -> None:
         """Send the client a text of the server, if he is on."""
         if self.session.phase is Phase.LOGGED_ON:

@@ -114,6 +114,10 @@ class PergolaService(Service):
             connection.say(text)
         self.fanout.settle()
 
+    def unready(self) -> str:
+        """Tell why clients cannot connect; see `Needed`."""
+        return "" if self._ports else "clients cannot connect yet, or any more"
+
     @override
     def privilegedStartService(self) -> None:
         """Listen, while the process may still use low ports.

@@ -11,7 +11,7 @@ asks for one client after the other does not connect anew each time.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -33,6 +33,7 @@ from rum_twisted.rpc.options import CallOptions, usual_options
 from rum_twisted.rpc.target import Metadata
 from rum_twisted.rpc.tls import TlsFiles
 from rum_twisted.terms.measure import Measure, Measuring
+from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["XClient", "XClients"]
@@ -197,6 +198,10 @@ class XClients(Service):
     def measures(self) -> dict[str, Measuring]:
         """Return what tells of the memory it keeps; see `Measured`."""
         return {"clients": self._measure_clients, "channels": self._measure_channels}
+
+    def families(self) -> Iterator[Family]:
+        """Yield what is counted of calls; see `Metered`."""
+        return self.metrics.families("client")
 
     def client(self, service: str) -> XClient:
         """Return the client of a service; to be closed when it is needed no more.

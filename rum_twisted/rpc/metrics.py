@@ -2,17 +2,20 @@
 
 The number of series has a bound, whatever comes: services whose instances come and
 go, each at another port, would else fill the memory of everybody who calls them.
-The counts of an instance that is gone are kept, under the address ``gone``.
+The counts of an instance that is gone are kept, under the address ``gone``, by version:
+what is told of a version's calls never goes down.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from typing_extensions import override
 
 from rum_twisted.rpc.errors import Code
+from rum_twisted.terms.histogram import Histogram
+from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["BUCKETS", "GONE", "OTHER", "CallMetrics", "Label", "Series"]
@@ -28,6 +31,7 @@ BUCKETS: Final = tuple(
 
 MOST_SERIES: Final = 1000  # about 0.5 kB each
 GONE: Final = "gone"  # the address of those who are no more
+MOST_VERSIONS: Final = 10  # of a method, of those who are no more
 OTHER: Final = "other"  # what is counted together once there are too many
 
 
@@ -116,10 +120,54 @@ class CallMetrics:
             if label.address in (GONE, OTHER) or self._series.get(label) is not series:
                 continue
             del self._series[label]
-            heir = Label(
-                service=label.service, method=label.method, address=GONE, version=""
+            self._heir(label).add(series)
+
+    def families(self, side: str) -> Iterator[Family]:
+        """Yield the counts by method and version, whatever the address.
+
+        Args:
+            side: ``client`` or ``server``.
+        """
+        names = ("service", "method", "version")
+        codes: dict[tuple[str, ...], float] = {}
+        times: dict[tuple[str, ...], Histogram] = {}
+        for series in self.snapshot():
+            label = series.label
+            key = (label.service, label.method, label.version)
+            time = times.setdefault(key, Histogram(BUCKETS))
+            time.sum += series.seconds
+            for place, count in enumerate(list(series.buckets)):
+                time.buckets[place] += count
+            for code, count in dict(series.codes).items():
+                one = (*key, code.name)
+                codes[one] = codes.get(one, 0) + count
+        yield Family(
+            f"rum_rpc_{side}_calls",
+            "counter",
+            f"Calls between processes, on the {side}'s side, by how they ended.",
+            codes,
+            (*names, "code"),
+        )
+        yield Family(
+            f"rum_rpc_{side}_seconds",
+            "histogram",
+            f"How long they took, on the {side}'s side.",
+            times,
+            names,
+        )
+
+    def _heir(self, label: Label) -> Series:
+        """Return the series that takes up the counts of one that is gone."""
+        heir = replace(label, address=GONE)
+        if heir not in self._series:
+            versions = sum(
+                (each.service, each.method, each.address)
+                == (heir.service, heir.method, GONE)
+                for each in self._series
             )
-            self.series(heir).add(series)
+            if versions >= MOST_VERSIONS:
+                heir = replace(heir, version=OTHER)
+        return self.series(heir)
 
     def snapshot(self) -> tuple[Series, ...]:
         """Return all series as they are now, in no particular order."""

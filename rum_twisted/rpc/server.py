@@ -4,7 +4,7 @@ Besides those, every endpoint has gRPC's own health service and reflection, so t
 the usual tools (``grpcurl``, ``grpc_health_probe``) work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -21,8 +21,10 @@ from typing_extensions import override
 
 from rum_twisted.rpc.bridge import deferred
 from rum_twisted.rpc.channels import Limits
+from rum_twisted.rpc.metrics import CallMetrics
 from rum_twisted.rpc.servicing import IServicer, handlers_of
 from rum_twisted.rpc.tls import TlsFiles, server_credentials
+from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["CannotServe", "RpcServer", "ServerSettings"]
@@ -98,12 +100,21 @@ class RpcServer(Service):
         self._server: grpc.aio.Server | None = None
         self._health = health.HealthServicer()
         self._starting: Deferred[None] = succeed(None)
+        self.metrics = CallMetrics()
         self.address = ""  # host:port, with the port that was opened
 
     @override
     def __repr__(self) -> str:
         names = ", ".join(servicer.name for servicer in self._servicers)
         return f"<RpcServer {self.address or 'closed'}: {names}>"
+
+    def families(self) -> Iterator[Family]:
+        """Yield what is counted of calls; see `Metered`."""
+        return self.metrics.families("server")
+
+    def unready(self) -> str:
+        """Tell why others cannot call; see `Needed`."""
+        return "" if self.address else "other processes cannot call yet, or any more"
 
     @override
     def startService(self) -> None:
@@ -151,7 +162,9 @@ class RpcServer(Service):
             maximum_concurrent_rpcs=settings.most_calls,
         )
         for servicer in self._servicers:
-            handlers = handlers_of(servicer, self._clock, settings.longest_call)
+            handlers = handlers_of(
+                servicer, self._clock, settings.longest_call, self.metrics
+            )
             server.add_generic_rpc_handlers((handlers,))
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

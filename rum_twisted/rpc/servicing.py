@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from rum_twisted.rpc.deadline import DEADLINE
 from rum_twisted.rpc.errors import Code, RpcError
 from rum_twisted.rpc.method import Method
+from rum_twisted.rpc.metrics import CallMetrics, Label, Series
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["Answering", "IServicer", "Refusal", "handlers_of", "incoming_metadata"]
@@ -75,8 +76,13 @@ class _Handler:
     log = Logger()
 
     def __init__(
-        self, answering: Answering, clock: IReactorTime, longest: Seconds
+        self,
+        answering: Answering,
+        clock: IReactorTime,
+        longest: Seconds,
+        series: Series,
     ) -> None:
+        self._series = series
         self._path = answering.method.path
         self._answer = answering.answer
         self._clock = clock
@@ -91,10 +97,12 @@ class _Handler:
         if remaining is not None and remaining < limit:
             limit = Seconds(remaining)
         _METADATA.set(context.invocation_metadata)
-        DEADLINE.set(Seconds(self._clock.seconds() + limit))
+        begun = self._clock.seconds()
+        DEADLINE.set(Seconds(begun + limit))
+        code = Code.CANCELLED  # unless it ends otherwise
         try:
             async with asyncio.timeout(limit):
-                return await self._answer(request)
+                answer = await self._answer(request)
         except Refusal as error:
             code, details = error.code, error.details
         except RpcError as error:
@@ -105,12 +113,20 @@ class _Handler:
         except Exception:  # noqa: BLE001 - a bug must not tell callers of our insides
             self.log.failure("{method}: not answered", method=self._path)
             code, details = Code.INTERNAL, "internal error; the server's log has more"
+        else:
+            code = Code.OK
+            return answer
+        finally:
+            self._series.observe(self._clock.seconds() - begun, code)
         await context.abort(_STATUS[code], details)
         raise AssertionError("abort() raises")
 
 
 def handlers_of(
-    servicer: IServicer, clock: IReactorTime, longest: Seconds
+    servicer: IServicer,
+    clock: IReactorTime,
+    longest: Seconds,
+    metrics: CallMetrics,
 ) -> grpc.GenericRpcHandler:
     """Return gRPC's handlers of a service.
 
@@ -118,14 +134,20 @@ def handlers_of(
         servicer: answers.
         clock: what deadlines are kept on.
         longest: a call may take, whatever its caller allows.
+        metrics: counts the calls.
     """
+
+    def series(method: Method[Any, Any]) -> Series:
+        label = Label(service=servicer.name, method=method.path, address="", version="")
+        return metrics.series(label)
+
     return grpc.method_handlers_generic_handler(
         servicer.name,
         {
             answering.method.path.rpartition("/")[
                 2
             ]: grpc.unary_unary_rpc_method_handler(
-                _Handler(answering, clock, longest).serve,
+                _Handler(answering, clock, longest, series(answering.method)).serve,
                 request_deserializer=answering.method.read_request,
                 response_serializer=answering.method.write_answer,
             )

@@ -95,6 +95,16 @@ class Roster:
         self._staff.pop(client, None)
 
     @property
+    def count_of_pilots(self) -> int:
+        """How many logged on as pilots; any thread may ask."""
+        return len(self._pilots)
+
+    @property
+    def count_of_controllers(self) -> int:
+        """How many logged on as controllers; any thread may ask."""
+        return len(self._controllers)
+
+    @property
     def pilots(self) -> Iterator[Client]:
         """All who logged on as pilots."""
         return iter(self._pilots)

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from typing import Any
@@ -16,6 +16,7 @@ from rum_twisted.admin.http import (
     LONGEST_REQUEST,
     MOST_CONNECTIONS,
     Answer,
+    Asked,
     AskedWrongly,
     WatchServer,
     json_answer,
@@ -23,12 +24,12 @@ from rum_twisted.admin.http import (
 from tests.support.twistd import PATIENCE
 
 
-def fail(query: Mapping[str, str]) -> Answer:
+def fail(query: Asked) -> Answer:
     """Have a bug."""
     raise ZeroDivisionError
 
 
-def refuse(query: Mapping[str, str]) -> Answer:
+def refuse(query: Asked) -> Answer:
     """Understand nothing."""
     raise AskedWrongly("minutes: due a number")
 
@@ -111,7 +112,9 @@ class WatchServerTests(SynchronousTestCase):
         """It is told, logged in the reactor's thread, and others are answered."""
         self.assertEqual(self.ask("/fail")[0], 500)
         self.assertEqual(self.ask("/echo")[0], 200)
-        self.assertEqual(len(self.later), 1)
+        (log,) = self.later
+        log()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_no_http(self) -> None:
         """Whatever comes is answered, or hung up on."""
@@ -186,7 +189,7 @@ class BesideAReactorTests(TestCase):
         """From its own thread."""
         threads: list[str] = []
 
-        def page(query: Mapping[str, str]) -> Answer:
+        def page(query: Asked) -> Answer:
             threads.append(threading.current_thread().name)
             return Answer(b"here\n")
 

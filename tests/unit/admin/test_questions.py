@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.admin.http import AskedWrongly
+from rum_twisted.admin.http import Asked, AskedWrongly
 from rum_twisted.admin.lag import TICK
 from rum_twisted.admin.questions import STUCK, HeapCommands, Pages
 from rum_twisted.control.lines import Refused
@@ -132,11 +132,11 @@ class PagesTests(QuestionsTestCase):
 
     def get(self, path: str, **query: str) -> Any:
         """Return what a page says, read as JSON."""
-        return json.loads(self.pages[path](query).body)
+        return json.loads(self.pages[path](Asked(query.items())).body)
 
     def live(self) -> tuple[int, Mapping[str, Any]]:
         """Return status and facts of ``/health/live``."""
-        answer = self.pages["/health/live"]({})
+        answer = self.pages["/health/live"](Asked())
         return answer.status, json.loads(answer.body)
 
     def test_starting(self) -> None:
@@ -182,7 +182,7 @@ class PagesTests(QuestionsTestCase):
         self.assertIn("pause_s", self.get("/heap/gc.json"))
         self.assertIn("types", self.get("/heap/growth.json", minutes="5"))
         self.assertEqual(self.get("/heap/dump.json")["at"], NOON)
-        self.assertIn(b"test_each_page", self.pages["/stacks"]({}).body)
+        self.assertIn(b"test_each_page", self.pages["/stacks"](Asked()).body)
 
     def test_census(self) -> None:
         """Quick, unless texts are asked for."""
@@ -206,9 +206,11 @@ class PagesTests(QuestionsTestCase):
             ("/samples.json", {"minutes": "99999"}),
             ("/heap/census.json", {"lines": "²"}),
         ):
-            self.assertRaises(AskedWrongly, self.pages[path], query)
+            self.assertRaises(AskedWrongly, self.pages[path], Asked(query.items()))
 
     def test_no_sample_yet(self) -> None:
         """Growth has nothing to be compared with."""
         pages = Pages((other := Room()).heap, other.lag, other.now).pages
-        self.assertRaises(AskedWrongly, pages["/heap/growth.json"], {"minutes": "1"})
+        self.assertRaises(
+            AskedWrongly, pages["/heap/growth.json"], Asked([("minutes", "1")])
+        )

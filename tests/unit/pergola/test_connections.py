@@ -20,6 +20,7 @@ class Guest:
         self.waiting_out = 0
         self.is_needed = False
         self.cuts: list[str] = []
+        self.queued = 0
 
     @property
     def name(self) -> str:

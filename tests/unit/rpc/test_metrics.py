@@ -1,10 +1,19 @@
 """What is counted about calls, and that it cannot grow without end."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.rpc.errors import Code
-from rum_twisted.rpc.metrics import BUCKETS, GONE, OTHER, CallMetrics, Label
+from rum_twisted.rpc.metrics import (
+    BUCKETS,
+    GONE,
+    MOST_VERSIONS,
+    OTHER,
+    CallMetrics,
+    Label,
+)
 
 
 def label(address: str = "127.0.0.1:7001", version: str = "4.0.0") -> Label:
@@ -68,6 +77,27 @@ class MetricsTests(SynchronousTestCase):
         (left,) = self.metrics.snapshot()
         self.assertEqual((left.label.address, left.calls), (GONE, 1000))
         self.assertEqual(sum(left.buckets), 1000)
+
+    def test_versions_of_those_who_are_gone(self) -> None:
+        """What is told of a version's calls never goes down; versions are bounded."""
+        metrics = CallMetrics()
+        for number in range(100):
+            series = metrics.series(label(f"127.0.0.1:{number + 1}", f"4.{number}"))
+            series.observe(0.1, Code.OK)
+        before = self.calls(metrics)
+        metrics.retire(metrics.snapshot()[:1])
+        self.assertEqual(self.calls(metrics), before)
+        metrics.retire(metrics.snapshot())
+        after = self.calls(metrics)
+        self.assertEqual(after["4.0"], 1)
+        self.assertEqual(after[OTHER], 100 - MOST_VERSIONS)
+        self.assertEqual(len(after), MOST_VERSIONS + 1)
+
+    def calls(self, metrics: CallMetrics) -> dict[str, Any]:
+        """Return the calls by version, as programs that watch read them."""
+        calls, times = metrics.families("client")
+        self.assertEqual(set(calls.values), {(*key, "OK") for key in times.values})
+        return {key[2]: value for key, value in calls.values.items()}
 
     def test_the_common_series_is_never_retired(self) -> None:
         """It belongs to nobody who could go."""

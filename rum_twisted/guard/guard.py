@@ -11,7 +11,7 @@ way of a position report.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from rum_twisted.guard.pressure import Memory, Pressure
 from rum_twisted.guard.rungs import CPU, MEMORY, RUNGS, Rung, bounds_of
 from rum_twisted.guard.suspect import Suspect, grown_owner, grown_type
 from rum_twisted.session.door import ClosedTo
+from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["LONGEST_REHEARSAL", "Guard", "Watched"]
@@ -302,6 +303,31 @@ class Guard(Service):
             "suspect": None if suspect is None else asdict(suspect),
             "events": list(self.events),
         }
+
+    def families(self) -> Iterator[Family]:
+        """Yield what is counted; see `Metered`."""
+        in_force, states, acts = self._in_force, self._states, self.acts
+        yield Family.by(
+            "rung",
+            "rum_guard_rung",
+            "gauge",
+            "1 while the guard does what this rung says.",
+            {name: float(name in in_force) for name in RUNGS},
+        )
+        yield Family.by(
+            "rung",
+            "rum_guard_rung_reached",
+            "counter",
+            "How often a rung was really reached.",
+            {name: states[name].times for name in RUNGS},
+        )
+        for name, text, count in (
+            ("freed_bytes", "Memory of caches that the guard has let go.", acts.freed),
+            ("reports_kept_back", "Position reports not passed on.", acts.kept_back),
+            ("logons_refused", "Logons turned away.", acts.refused_so_far),
+            ("clients_cut", "Clients cut, for whom most waited.", acts.cuts),
+        ):
+            yield Family.single(f"rum_guard_{name}", "counter", text, count)
 
     # Up and down.
 

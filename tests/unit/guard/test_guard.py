@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.admin.dump import MOST_FILES, read_dump
-from rum_twisted.admin.http import Answer
+from rum_twisted.admin.http import Answer, Asked
 from rum_twisted.control.lines import Refused
 from rum_twisted.guard import guard
 from rum_twisted.guard.guard import LONGEST_REHEARSAL, MOST_EVENTS
@@ -466,7 +466,7 @@ class QuestionTests(GuardTestCase):
         questions = GuardQuestions(self.room.guard)
         self.room.use(86)
         facts = questions.commands["guard.status"]({})
-        answer = questions.pages["/guard.json"]({})
+        answer = questions.pages["/guard.json"](Asked())
         assert isinstance(answer, Answer)
         self.assertEqual(json.loads(answer.body), json.loads(json.dumps(facts)))
         self.assertEqual(facts["in_force"], ["shrink", "thin", "observers"])

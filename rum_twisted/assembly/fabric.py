@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 from socket import gethostname
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
@@ -35,6 +35,7 @@ from rum_twisted.rpc.interfaces import IInstances, IWatch
 from rum_twisted.rpc.logbook import LogbookServicer
 from rum_twisted.rpc.options import CallOptions, SelectMode, usual_options
 from rum_twisted.rpc.passport import PassportServicer
+from rum_twisted.rpc.plugins import PLUGIN
 from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
 from rum_twisted.rpc.servicing import IServicer
 from rum_twisted.rpc.tls import TlsError, TlsFiles
@@ -43,6 +44,10 @@ from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
 from rum_twisted.terms.instance import Instance, InstanceState
 from rum_twisted.terms.units import Seconds
 from rum_twisted.weather.remote import RemoteWeather
+
+if TYPE_CHECKING:
+    from rum_twisted.plugins.front import PluginFront
+    from rum_twisted.plugins.host import PluginHost
 
 __all__ = ["UNFIT", "Fabric", "Listing"]
 
@@ -144,6 +149,20 @@ class Fabric:
         longest = Seconds(self._config.weather.answer_within + _ON_THE_WAY)
         return RemoteWeather(self.clients, longest)
 
+    def plugins(self, front: "PluginFront") -> IService:
+        """Return what joins our side of the plugins to another process, if it can."""
+        from rum_twisted.plugins.remote import RemotePlugins  # noqa: PLC0415 - as below
+
+        return RemotePlugins(
+            front,
+            cast(IInstances, self.discovery),
+            self.clients.channels,
+            self._reactor,
+            self._random,
+            server=_own_name(),
+            group=_options_of(self._config, PLUGIN).group,
+        )
+
     # What we play.
 
     def offer_accounts(self, accounts: IAccounts, logbook: ILogbook) -> LogbookServicer:
@@ -160,15 +179,38 @@ class Fabric:
         """Let others ask for our weather."""
         self._servicers.append(WeatherServicer(weather))
 
+    def offer_plugins(self, host: "PluginHost") -> IService:
+        """Let others in to our plugins, and plugins of theirs.
+
+        Returns:
+            the doors: a service that has to be started after the endpoint.
+        """
+        # A process without plugins needs nothing of it.
+        from rum_twisted.plugins.doors import PluginDoors  # noqa: PLC0415
+        from rum_twisted.plugins.loading import settings_of  # noqa: PLC0415
+
+        doors = PluginDoors(
+            host,
+            self._reactor,
+            self._config.plugins.remote,
+            partial(settings_of, self._config),
+        )
+        self._servicers += doors.servicers
+        return doors
+
     def server(self) -> RpcServer:
         """Return the endpoint, where all is answered that was offered so far."""
         return RpcServer(self._server_settings, self._servicers, self._reactor)
 
     def listing(self, server: RpcServer) -> IService:
         """Return what tells others of us: to be started last, and stopped first."""
+        services = self._config.services
+        roles = services.roles
+        if not self._config.hosts_plugins:  # whoever called would find nothing
+            roles = tuple(role for role in roles if role != PLUGIN)
         return Listing(
             self.discovery,
-            self._config.services,
+            replace(services, roles=roles),
             lambda: server.address,
             self._reactor,
             self._now,

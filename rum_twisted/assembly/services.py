@@ -99,6 +99,7 @@ class _Tree:
         self._front: Front | None = None
         self._fabric: Fabric | None = None
         self._host: PluginHost | None = None
+        self._doors: IService | None = None
 
     def build(self) -> None:
         """Build it, in the order of the starts."""
@@ -126,6 +127,8 @@ class _Tree:
         if server is not None:
             self._add(server)
             root.endpoint = lambda: server.address
+        if self._doors is not None:
+            self._add(self._doors)  # closed before the server, which waits for streams
         self._add(*self._status_file(), *self._control_socket())
         pergola = None
         if self._front is not None:
@@ -250,8 +253,7 @@ class _Tree:
     def _begin_plugins(self) -> None:
         """Host the plugins, if that is to be done here and there are any."""
         config = self._config
-        is_due = config.plugins.are_there or not config.services.plays("pergola")
-        if not config.services.plays("plugin") or not is_due:
+        if not config.hosts_plugins:
             return
         # A network without plugins needs nothing of it.
         from rum_twisted.assembly.plugins import (  # noqa: PLC0415
@@ -261,11 +263,13 @@ class _Tree:
 
         self._host = make_host(config, self._reactor, self._random)
         self._add(self._host, LocalPlugins(config, self._host))
+        if self._fabric is not None:
+            self._doors = self._fabric.offer_plugins(self._host)
 
     def _plugins(self) -> "PluginFront | None":
         """Return our side of the plugins, ours or others'; ``None``: there are none."""
         assert self._front is not None, "only a front has this side"
-        if self._host is None:
+        if self._host is None and not self._config.finds_plugins:
             return None
         from rum_twisted.assembly.plugins import (  # noqa: PLC0415 - as above
             LocalLink,
@@ -275,7 +279,11 @@ class _Tree:
         front = make_front(
             self._config, self._reactor, self._random, self._front.roster
         )
-        self._add(front, LocalLink(front, self._host))
+        if self._host is not None:
+            self._add(front, LocalLink(front, self._host))
+        else:
+            assert self._fabric is not None, "or else nobody could be found"
+            self._add(front, self._fabric.plugins(front))
         return front
 
     def _status_file(self) -> Iterator[IService]:

@@ -1180,6 +1180,27 @@ class Config:
         )
 
     @property
+    def hosts_plugins(self) -> bool:
+        """Whether plugins run, or may join, in this process.
+
+        A process that does nothing else hosts them even before there are any.
+        """
+        return self.services.plays("plugin") and (
+            self.plugins.are_there or not self.services.plays("pergola")
+        )
+
+    @property
+    def finds_plugins(self) -> bool:
+        """Whether another process may have plugins for this one."""
+        if self.hosts_plugins or not self.uses_fabric:
+            return False
+        if self.discovery.backend == "static":
+            return any(
+                entry.startswith("plugin=") for entry in self.discovery.endpoints
+            )
+        return self.discovery.backend == "etcd"
+
+    @property
     def needs_openssl(self) -> bool:
         """Whether a role of this process may need OpenSSL: 12 MB of memory."""
         return (self.services.plays("pergola") and self.pergola.needs_tls) or (

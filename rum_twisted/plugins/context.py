@@ -10,8 +10,7 @@ from twisted.internet.threads import blockingCallFromThread
 from twisted.logger import Logger
 
 from rum_twisted.plugins.guard import Guard
-from rum_twisted.plugins.interfaces import Kick, Tell
-from rum_twisted.session.hooks import LoggedOn
+from rum_twisted.session.hooks import Kick, LoggedOn, Tell
 
 __all__ = ["NotPermitted", "PluginContext"]
 

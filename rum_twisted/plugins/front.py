@@ -25,22 +25,19 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.plugins.interfaces import (
-    Act,
-    Ask,
-    IFront,
-    ILink,
-    Kick,
-    Subscription,
-)
+from rum_twisted.plugins.interfaces import IFront, ILink
 from rum_twisted.plugins.manifest import PREFIXES
 from rum_twisted.rpc.breaker import Breaker, BreakerState
 from rum_twisted.session.hooks import (
     GO_ON,
+    Act,
+    Ask,
     Event,
     Hook,
+    Kick,
     PositionSample,
     Question,
+    Subscription,
     Verdict,
     coming_of,
 )

@@ -22,11 +22,21 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from typing_extensions import override
 
-from rum_twisted.plugins.interfaces import Act, Ask, IGuest, Kick, Subscription, Tell
+from rum_twisted.plugins.interfaces import IGuest
 from rum_twisted.plugins.manifest import Manifest
 from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
-from rum_twisted.session.hooks import GO_ON, Event, Question, Verdict
+from rum_twisted.session.hooks import (
+    GO_ON,
+    Act,
+    Ask,
+    Event,
+    Kick,
+    Question,
+    Subscription,
+    Tell,
+    Verdict,
+)
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 

@@ -13,25 +13,21 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.plugins.guard import Guard, Rules
-from rum_twisted.plugins.interfaces import (
-    Act,
-    Ask,
-    IFront,
-    IGuest,
-    ILink,
-    Kick,
-    Subscription,
-)
+from rum_twisted.plugins.interfaces import IFront, IGuest, ILink
 from rum_twisted.plugins.local import HOOK_OF
 from rum_twisted.plugins.manifest import Manifest, UnfitPlugin
 from rum_twisted.session.hooks import (
     GO_ON,
+    Act,
+    Ask,
     Command,
     Event,
     Gone,
+    Kick,
     Line,
     LoggedOn,
     LoggingOn,
+    Subscription,
     Verdict,
 )
 from rum_twisted.session.hooks import Service as ServerEvent

@@ -1,24 +1,14 @@
 """What stands between a server, the host of the plugins, and a plugin."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from rum_twisted.session.hooks import Event, Hook, Verdict
+from rum_twisted.session.hooks import Act, Ask, Subscription, Verdict
 
-__all__ = [
-    "Act",
-    "Ask",
-    "IFront",
-    "IGuest",
-    "ILink",
-    "IPlugin",
-    "Kick",
-    "Subscription",
-    "Tell",
-]
+__all__ = ["IFront", "IGuest", "ILink", "IPlugin"]
 
 
 class IPlugin(Interface):
@@ -42,34 +32,6 @@ class IPlugin(Interface):
             rum: its `PluginContext`, for all that it may do.
             settings: one for each of its options, and ``may_kick``.
         """
-
-
-class Subscription(NamedTuple):
-    """What all plugins together wait for."""
-
-    hooks: frozenset[Hook] = frozenset()
-    prefixes: frozenset[str] = frozenset()  # of packets, for `Hook.LINE`
-    commands: frozenset[str] = frozenset()  # words, for `Hook.COMMAND`
-
-
-class Tell(NamedTuple):
-    """Send a text of the server to somebody, if he is on."""
-
-    callsign: str
-    text: str
-
-
-class Kick(NamedTuple):
-    """End somebody's session, if he is on."""
-
-    callsign: str
-    reason: str
-    plugin: str  # which wants it
-
-
-Act = Tell | Kick
-Ask = tuple[int, Event]
-"""An event and the number under which it is answered; 0: no answer is due."""
 
 
 class IFront(Interface):

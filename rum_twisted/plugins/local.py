@@ -19,10 +19,11 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.plugins.guard import Guard
-from rum_twisted.plugins.interfaces import Ask, IGuest
+from rum_twisted.plugins.interfaces import IGuest
 from rum_twisted.plugins.worker import Worker
 from rum_twisted.session.hooks import (
     GO_ON,
+    Ask,
     Command,
     Connected,
     Event,

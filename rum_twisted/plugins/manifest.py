@@ -11,14 +11,22 @@ from rum_twisted.session.hooks import Hook
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.packets import FROM_CLIENT
 
-__all__ = ["MAY_KICK", "Manifest", "Option", "OptionValue", "UnfitPlugin", "checked"]
+__all__ = [
+    "MAY_KICK",
+    "USUAL_BUDGET",
+    "Manifest",
+    "Option",
+    "OptionValue",
+    "UnfitPlugin",
+    "checked",
+]
 
 OptionValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 MOST: Final = 64  # hooks, commands, prefixes and settings of one plugin, each
 LONGEST_TEXT: Final = 4096  # characters of one value
 MOST_TEXTS: Final = 100  # in a list of them
-_USUAL_BUDGET: Final = Seconds(0.1)
+USUAL_BUDGET: Final = Seconds(0.1)
 _LONGEST_BUDGET: Final = Seconds(5.0)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 _COMMAND: Final = re.compile(r"[a-z0-9]{1,16}\Z")
@@ -142,7 +150,7 @@ class Manifest:
     commands: tuple[str, ...] = ()  # words that it answers, without the dot
     prefixes: tuple[str, ...] = ()  # of packets, for `Hook.LINE`: "#TM"
     options: tuple[Option, ...] = ()
-    budget: Seconds = field(default=_USUAL_BUDGET)  # for the answer to a question
+    budget: Seconds = field(default=USUAL_BUDGET)  # for the answer to a question
 
     def __post_init__(self) -> None:
         """Check all of it."""

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from rum_twisted.rpc.bridge import deferred
+from rum_twisted.rpc.conversation import ClientConversation
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.tls import TlsFiles, channel_credentials
 from rum_twisted.terms.units import Seconds
@@ -108,6 +109,17 @@ class Endpoint:
                 response_deserializer=method.read,
             )
         return found
+
+    def converse(self, method: Method[Any, Any]) -> ClientConversation[Any, Any]:
+        """Begin a stream in both directions; the channel is opened if needed."""
+        if self._channel is None:
+            self._channel = self._open()
+        stream = self._channel.stream_stream(
+            method.path,
+            request_serializer=method.write,
+            response_deserializer=method.read,
+        )
+        return ClientConversation(stream(), method.path, self.address)
 
     async def close(self, grace: Seconds) -> None:
         """Close the channel; calls under way have ``grace`` to end.

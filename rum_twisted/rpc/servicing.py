@@ -15,13 +15,21 @@ import grpc.aio
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from rum_twisted.rpc.conversation import ServerConversation
 from rum_twisted.rpc.deadline import DEADLINE
 from rum_twisted.rpc.errors import Code, RpcError
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.metrics import CallMetrics, Label, Series
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["Answering", "IServicer", "Refusal", "handlers_of", "incoming_metadata"]
+__all__ = [
+    "Answering",
+    "Conversing",
+    "IServicer",
+    "Refusal",
+    "handlers_of",
+    "incoming_metadata",
+]
 
 _METADATA: Final[ContextVar[Callable[[], Any]]] = ContextVar("metadata")
 _STATUS: Final = {code.value[0]: code for code in grpc.StatusCode}
@@ -58,6 +66,14 @@ class Answering:
     answer: Callable[[Any], Awaitable[Any]]  # asyncio's; may raise `Refusal`
 
 
+@dataclass(frozen=True, slots=True)
+class Conversing:
+    """A method whose two sides talk, for as long as they like."""
+
+    method: Method[Any, Any]
+    converse: Callable[[ServerConversation[Any, Any]], Awaitable[None]]  # likewise
+
+
 class IServicer(Protocol):
     """What answers the calls of one service of a contract."""
 
@@ -66,7 +82,7 @@ class IServicer(Protocol):
         """The service's full name, e.g. ``rum.v1.Passport``."""
 
     @property
-    def answers(self) -> tuple[Answering, ...]:
+    def answers(self) -> tuple[Answering | Conversing, ...]:
         """All its methods."""
 
 
@@ -122,6 +138,33 @@ class _Handler:
         raise AssertionError("abort() raises")
 
 
+class _Host:
+    """Serves one method of two sides that talk; its end is the handler's affair."""
+
+    log = Logger()
+
+    def __init__(self, conversing: Conversing) -> None:
+        self._path = conversing.method.path
+        self._converse = conversing.converse
+
+    async def serve(
+        self, requests: Any, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> None:
+        """Talk until the handler has had enough."""
+        try:
+            await self._converse(ServerConversation(context, self._path))
+        except Refusal as error:
+            code, details = error.code, error.details
+        except RpcError:
+            return  # the other side is gone, and hears nothing
+        except Exception:  # noqa: BLE001 - a bug must not tell callers of our insides
+            self.log.failure("{method}: not served", method=self._path)
+            code, details = Code.INTERNAL, "internal error; the server's log has more"
+        else:
+            return
+        await context.abort(_STATUS[code], details)
+
+
 def handlers_of(
     servicer: IServicer,
     clock: IReactorTime,
@@ -141,16 +184,24 @@ def handlers_of(
         label = Label(service=servicer.name, method=method.path, address="", version="")
         return metrics.series(label)
 
+    def handler_of(entry: Answering | Conversing) -> Any:
+        method = entry.method
+        if isinstance(entry, Conversing):
+            return grpc.stream_stream_rpc_method_handler(
+                _Host(entry).serve,
+                request_deserializer=method.read_request,
+                response_serializer=method.write_answer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _Handler(entry, clock, longest, series(method)).serve,
+            request_deserializer=method.read_request,
+            response_serializer=method.write_answer,
+        )
+
     return grpc.method_handlers_generic_handler(
         servicer.name,
         {
-            answering.method.path.rpartition("/")[
-                2
-            ]: grpc.unary_unary_rpc_method_handler(
-                _Handler(answering, clock, longest, series(answering.method)).serve,
-                request_deserializer=answering.method.read_request,
-                response_serializer=answering.method.write_answer,
-            )
-            for answering in servicer.answers
+            entry.method.path.rpartition("/")[2]: handler_of(entry)
+            for entry in servicer.answers
         },
     )

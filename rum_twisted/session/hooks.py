@@ -27,11 +27,14 @@ __all__ = [
     "LONGEST_LINE",
     "NO_PLUGINS",
     "QUESTIONS",
+    "Act",
+    "Ask",
     "Command",
     "Connected",
     "Event",
     "Gone",
     "Hook",
+    "Kick",
     "Line",
     "LoggedOn",
     "LoggingOn",
@@ -41,6 +44,8 @@ __all__ = [
     "Question",
     "RefusedByPlugin",
     "Service",
+    "Subscription",
+    "Tell",
     "Text",
     "Verdict",
     "coming_of",
@@ -191,6 +196,34 @@ class RefusedByPlugin(WorldError):
     """A plugin does not let somebody come online; the notice says why."""
 
     code: ClassVar[ErrorCode] = ErrorCode.SERVER_FULL
+
+
+class Subscription(NamedTuple):
+    """What all plugins together wait for."""
+
+    hooks: frozenset[Hook] = frozenset()
+    prefixes: frozenset[str] = frozenset()  # of packets, for `Hook.LINE`
+    commands: frozenset[str] = frozenset()  # words, for `Hook.COMMAND`
+
+
+class Tell(NamedTuple):
+    """Send a text of the server to somebody, if he is on."""
+
+    callsign: str
+    text: str
+
+
+class Kick(NamedTuple):
+    """End somebody's session, if he is on."""
+
+    callsign: str
+    reason: str
+    plugin: str  # which wants it
+
+
+Act: TypeAlias = Tell | Kick
+Ask: TypeAlias = tuple[int, Event]
+"""An event and the number under which it is answered; 0: no answer is due."""
 
 
 def coming_of(client: Client, address: str, *, is_new: bool) -> LoggedOn:

@@ -159,7 +159,9 @@ class Roles:
     def __init__(self, folder: Path, *settings: str, config: str = "") -> None:
         self.folder = folder
         self.port = quiet_port()
-        self.grpc_ports = {role: quiet_port() for role in ("passport", "weather")}
+        self.grpc_ports = {
+            role: quiet_port() for role in ("passport", "weather", "plugin")
+        }
         self._is_static = not any(word.startswith("discovery.") for word in settings)
         listed = ", ".join(
             f'"{role}=127.0.0.1:{port}"' for role, port in self.grpc_ports.items()

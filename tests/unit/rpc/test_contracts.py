@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.accounts.memory import MemoryAccounts
 from rum_twisted.accounts.nologbook import NoLogbook
+from rum_twisted.plugins.doors import PluginDoors
 from rum_twisted.rpc.convert import (
     Came,
     Left,
@@ -19,7 +20,7 @@ from rum_twisted.rpc.convert import (
     message_of_weather,
     weather_of,
 )
-from rum_twisted.rpc.generated import passport_pb2, weather_pb2
+from rum_twisted.rpc.generated import passport_pb2, plugin_pb2, weather_pb2
 from rum_twisted.rpc.logbook import LogbookServicer
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.passport import PassportServicer
@@ -33,6 +34,7 @@ from rum_twisted.weather.none import NoWeather
 from rum_twisted.world.metar import decode
 from rum_twisted.world.weather import Weather
 from tests.support.builders import make_controller, make_pilot
+from tests.support.plugins import make_host
 
 PROTO = Path(__file__).parents[3] / "proto" / "rum" / "v1"
 
@@ -58,10 +60,13 @@ class ContractTests(SynchronousTestCase):
 
     def test_servicers_answer_every_method(self) -> None:
         """What a contract promises, somebody does."""
+        host = make_host(Clock())
+        self.addCleanup(host.stopService)
         servicers: tuple[IServicer, ...] = (
             PassportServicer(MemoryAccounts({})),
             LogbookServicer(NoLogbook(), Clock()),
             WeatherServicer(NoWeather()),
+            *PluginDoors(host, Clock(), (), lambda _: {}).servicers,
         )
         answered = {
             answering.method.path
@@ -70,7 +75,11 @@ class ContractTests(SynchronousTestCase):
         }
         promised = {
             f"/{service.full_name}/{method.name}"
-            for file in (passport_pb2.DESCRIPTOR, weather_pb2.DESCRIPTOR)
+            for file in (
+                passport_pb2.DESCRIPTOR,
+                plugin_pb2.DESCRIPTOR,
+                weather_pb2.DESCRIPTOR,
+            )
             for service in file.services_by_name.values()
             for method in service.methods
         }

@@ -12,16 +12,19 @@ So the guard asks twice: before the store, which saves its work, and once more w
 answer is there. What was locked meanwhile stays closed, to the right password too; and
 as neither is counted then, nothing tells the one from the other.
 
+What still waits in the store under a CID or an address that has just been locked is
+taken back: a thousand guesses from one address shall not keep others waiting.
+
 **Refusals leave in steps.** How long a wrong password takes depends on how it is kept,
 and for most stores on whether the CID exists. So a refusal leaves at the next full half
 second after it was asked for. That costs a connection, no work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -29,7 +32,13 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.accounts.throttle import Counted, Lockout, Throttle, address_key
+from rum_twisted.accounts.throttle import (
+    Counted,
+    Lockout,
+    Throttle,
+    address_key,
+    cid_key,
+)
 from rum_twisted.session.interfaces import (
     Account,
     IAccounts,
@@ -44,6 +53,28 @@ _REFUSAL_STEP: Final = Seconds(0.5)  # above a check of bcrypt at its usual cost
 _NOTICE_INTERVAL: Final = Seconds(10.0)  # the staff is there to talk to pilots
 _SHOWN: Final = 32  # signs of what strangers typed, at most
 _SECONDS_SHOWN: Final = 90  # longer waits are told in minutes
+_TAKEN_BACK_AT_ONCE: Final = 32  # checks; a millisecond or two
+
+
+class _Check:
+    """A password that the store checks."""
+
+    __slots__ = ("address", "answer", "asked_at", "cid", "is_taken_back")
+
+    def __init__(self, cid: str, address: str, asked_at: Seconds) -> None:
+        self.cid = cid
+        self.address = address
+        self.asked_at = asked_at
+        self.is_taken_back = False
+        self.answer: Deferred[Account]
+
+    @property
+    def keys(self) -> tuple[tuple[Counted, str], tuple[Counted, str]]:
+        """What its failure would be counted for."""
+        return (
+            (Counted.CID, cid_key(self.cid)),
+            (Counted.ADDRESS, address_key(self.address)),
+        )
 
 
 @implementer(IAccounts)
@@ -57,7 +88,8 @@ class GuardedAccounts:
         tell: says a line to the staff.
         step: refusals leave at multiples of this after the question; 0: at once.
 
-    Invariant: no answer of the store is passed on to whoever had to wait when it came.
+    Invariants: no answer of the store is passed on to whoever had to wait when it came;
+    a check is under both of its keys from its beginning to its end.
     """
 
     log = Logger()
@@ -76,6 +108,7 @@ class GuardedAccounts:
         self._clock = clock
         self._tell = tell
         self._step = step
+        self._checks: dict[tuple[Counted, str], dict[_Check, None]] = {}  # in order
         self._told_at: Seconds | None = None
         self._untold = 0  # lockouts since then
 
@@ -91,14 +124,14 @@ class GuardedAccounts:
         wait = self._throttle.wait(cid, address, asked_at)
         if wait > 0:
             return fail(_refusal(cid, wait))
-        answer: Deferred[Account] = maybeDeferred(
+        check = _Check(cid, address, asked_at)
+        for key in check.keys:
+            self._checks.setdefault(key, {})[check] = None
+        check.answer = maybeDeferred(
             self._accounts.authenticate, cid, password, address
         )
-        return answer.addCallbacks(
-            self._admit,
-            self._refuse,
-            callbackArgs=(cid, address, asked_at),
-            errbackArgs=(cid, address, asked_at),
+        return check.answer.addBoth(self._end, check).addCallbacks(
+            self._admit, self._refuse, callbackArgs=(check,), errbackArgs=(check,)
         )
 
     def lockouts(self) -> tuple[Lockout, ...]:
@@ -109,29 +142,56 @@ class GuardedAccounts:
         """Forget the failures of a CID or an address; tell whether there were any."""
         return self._throttle.lift(key)
 
-    def _admit(
-        self, account: Account, cid: str, address: str, asked_at: Seconds
-    ) -> Account | Deferred[Account]:
+    def _end(self, outcome: Any, check: _Check) -> Any:
+        """Forget a check that has its answer, or that nobody wants any more."""
+        for key in check.keys:
+            checks = self._checks[key]
+            del checks[check]
+            if not checks:
+                del self._checks[key]
+        return outcome
+
+    def _admit(self, account: Account, check: _Check) -> Account | Deferred[Account]:
         """Pass an account on, unless it was locked while the store was asked."""
-        wait = self._throttle.wait(cid, address, self._now())
+        wait = self._wait(check)
         if wait > 0:
-            return self._in_step(Failure(_refusal(cid, wait)), asked_at)
-        self._throttle.succeed(cid, address)
+            return self._in_step(Failure(_refusal(check.cid, wait)), check.asked_at)
+        self._throttle.succeed(check.cid, check.address)
         return account
 
-    def _refuse(
-        self, failure: Failure, cid: str, address: str, asked_at: Seconds
-    ) -> Failure | Deferred[Account]:
+    def _refuse(self, failure: Failure, check: _Check) -> Failure | Deferred[Account]:
         """Count a wrong password; pass other errors on."""
-        if not failure.check(InvalidCredentials):
+        is_taken_back = check.is_taken_back and failure.check(CancelledError)
+        if not is_taken_back and not failure.check(InvalidCredentials):
             return failure
+        wait = self._wait(check)
+        if wait > 0 or is_taken_back:
+            return self._in_step(Failure(_refusal(check.cid, wait)), check.asked_at)
         now = self._now()
-        wait = self._throttle.wait(cid, address, now)
-        if wait > 0:
-            return self._in_step(Failure(_refusal(cid, wait)), asked_at)
-        for counted in self._throttle.fail(cid, address, now):
-            self._warn(counted, cid, address, now)
-        return self._in_step(failure, asked_at)
+        for counted in self._throttle.fail(check.cid, check.address, now):
+            self._warn(counted, check.cid, check.address, now)
+        if self._wait(check) > 0:
+            self._take_back([other for key in check.keys for other in self._under(key)])
+        return self._in_step(failure, check.asked_at)
+
+    def _wait(self, check: _Check) -> Seconds:
+        return self._throttle.wait(check.cid, check.address, self._now())
+
+    def _under(self, key: tuple[Counted, str]) -> Iterable[_Check]:
+        return self._checks.get(key, ())
+
+    def _take_back(self, checks: Sequence[_Check]) -> None:
+        """Take checks of locked CIDs and addresses back, some in each turn."""
+        if checks:
+            self._clock.callLater(0, self._take_some_back, checks)
+
+    def _take_some_back(self, checks: Sequence[_Check]) -> None:
+        for check in checks[:_TAKEN_BACK_AT_ONCE]:
+            # The store may have answered, or somebody lifted the lock.
+            if check in self._under(check.keys[0]) and self._wait(check) > 0:
+                check.is_taken_back = True
+                check.answer.cancel()
+        self._take_back(checks[_TAKEN_BACK_AT_ONCE:])
 
     def _in_step(self, failure: Failure, asked_at: Seconds) -> Deferred[Account]:
         """Let a refusal leave at the next full step after the question."""

@@ -171,7 +171,8 @@ class DatabaseLogbook(Service):
             by=Actor(f"{fold(act.who_cid)} {act.who_callsign}".strip(), act.where),
             act=act.act,
             whom=f"{fold(cid)}{blank}{callsign}",
-            detail=act.detail[:_LONGEST_DETAIL],
+            # PostgreSQL keeps no NUL, and would refuse the whole act for it.
+            detail=act.detail.replace("\0", " ")[:_LONGEST_DETAIL],
             key=_new_key(),
         )
         self._notes.add_entry(entry)

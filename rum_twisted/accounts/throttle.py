@@ -39,7 +39,7 @@ from rum_twisted.terms.identity import fold
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["Counted", "Limits", "Lockout", "Throttle", "address_key"]
+__all__ = ["Counted", "Limits", "Lockout", "Throttle", "address_key", "cid_key"]
 
 Network = IPv4Network | IPv6Network
 
@@ -95,6 +95,11 @@ def address_key(address: str) -> str:
             return str(ip_network((int(parsed), _SUBSCRIBER), strict=False))
         case None:
             return address[:_KEY_LENGTH]
+
+
+def cid_key(cid: str) -> str:
+    """Return what a CID is counted as, in any case and of any length."""
+    return fold(cid[:_KEY_LENGTH])
 
 
 def _parse(address: str) -> IPv4Address | IPv6Address | None:
@@ -216,10 +221,10 @@ class Throttle:
         """
         if self._is_allowed(address):
             return Seconds(0.0)
-        cid_key, place = _cid_key(cid), address_key(address)
+        member, place = cid_key(cid), address_key(address)
         waits = [self._addresses.wait(place, now)]
-        if not place or place not in self._homes_of(cid_key):
-            waits.append(self._cids.wait(cid_key, now))
+        if not place or place not in self._homes_of(member):
+            waits.append(self._cids.wait(member, now))
         return max(waits)
 
     def fail(self, cid: str, address: str, now: Seconds) -> tuple[Counted, ...]:
@@ -230,9 +235,9 @@ class Throttle:
         """
         if self._is_allowed(address):
             return ()
-        cid_key, place = _cid_key(cid), address_key(address)
+        member, place = cid_key(cid), address_key(address)
         crossed = []
-        if cid_key and self._cids.add(cid_key, now):
+        if member and self._cids.add(member, now):
             crossed.append(Counted.CID)
         if place and self._addresses.add(place, now):
             crossed.append(Counted.ADDRESS)
@@ -240,17 +245,17 @@ class Throttle:
 
     def succeed(self, cid: str, address: str) -> None:
         """Note that a member has logged on; arguments as for `wait`."""
-        cid_key, place = _cid_key(cid), address_key(address)
-        self._cids.clear(cid_key)
+        member, place = cid_key(cid), address_key(address)
+        self._cids.clear(member)
         if not place:
             return
-        known = self._homes_of(cid_key)
-        self._homes.pop(cid_key, None)
-        self._earlier.pop(cid_key, None)
+        known = self._homes_of(member)
+        self._homes.pop(member, None)
+        self._earlier.pop(member, None)
         if self._is_full:
             self._forget_oldest()
         others = (home for home in known if home != place)
-        self._homes[cid_key] = (place, *islice(others, _HOMES - 1))
+        self._homes[member] = (place, *islice(others, _HOMES - 1))
 
     def recall(self, cid: str, address: str) -> bool:
         """Note where a member has logged on in a former run.
@@ -260,16 +265,16 @@ class Throttle:
         Returns:
             whether there is room for members who are not known yet.
         """
-        cid_key, place = _cid_key(cid), address_key(address)
-        homes = self._homes if cid_key in self._homes else self._earlier
-        known = homes.get(cid_key, ())
+        member, place = cid_key(cid), address_key(address)
+        homes = self._homes if member in self._homes else self._earlier
+        known = homes.get(member, ())
         has_room = bool(known) or not self._is_full
         if place and place not in known and len(known) < _HOMES and has_room:
-            homes[cid_key] = (*known, place)
+            homes[member] = (*known, place)
         return not self._is_full
 
-    def _homes_of(self, cid_key: str) -> tuple[str, ...]:
-        return self._homes.get(cid_key) or self._earlier.get(cid_key, ())
+    def _homes_of(self, member: str) -> tuple[str, ...]:
+        return self._homes.get(member) or self._earlier.get(member, ())
 
     @property
     def _is_full(self) -> bool:
@@ -316,14 +321,10 @@ class Throttle:
         Args:
             key: the CID in any case, or an address; of IPv6 any in its /64, or that.
         """
-        lifted = self._cids.clear(_cid_key(key))
+        lifted = self._cids.clear(cid_key(key))
         place = address_key(key.removesuffix(f"/{_SUBSCRIBER}"))
         return self._addresses.clear(place) or lifted
 
     def _is_allowed(self, address: str) -> bool:
         parsed = _parse(address)
         return parsed is not None and any(parsed in network for network in self._allow)
-
-
-def _cid_key(cid: str) -> str:
-    return fold(cid[:_KEY_LENGTH])

@@ -1,6 +1,10 @@
 """A store behind a guard."""
 
+from math import ceil
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
@@ -25,6 +29,7 @@ from rum_twisted.terms.units import Seconds
 HOME, CAFE = "192.0.2.1", "198.51.100.7"
 AT_ONCE = Seconds(0.0)
 TOO_MANY = "too many wrong passwords"
+TURN = 0.000_001  # seconds
 
 
 @implementer(IAccounts)
@@ -58,8 +63,18 @@ class Store:
         else:
             answer.errback(InvalidCredentials(cid))
 
-    def _give_up(self, _answer: Deferred[Account]) -> None:
+    def _give_up(self, answer: Deferred[Account]) -> None:
         self.given_up += 1
+        self.held = [question for question in self.held if question[0] is not answer]
+
+
+class Turns(Clock):
+    """A clock on which what is due at once is due in the next turn, as in a reactor."""
+
+    @override
+    def callLater(self, delay: float, *args: Any, **kwargs: Any) -> IDelayedCall:
+        """Schedule a call; see `IReactorTime`."""
+        return super().callLater(delay or TURN, *args, **kwargs)
 
 
 class GuardTestCase(SynchronousTestCase):
@@ -70,7 +85,7 @@ class GuardTestCase(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         """Put the guard before the store."""
-        self.clock = Clock()
+        self.clock = Turns()
         self.clock.advance(1000.0)
         self.store = Store()
         self.told: list[str] = []
@@ -188,7 +203,6 @@ class GuardTests(GuardTestCase):
             answer.cancel()
             self.failureResultOf(answer, CancelledError)
         self.assertEqual(self.store.given_up, 9)
-        self.store.held.clear()
         self.store.is_quick = True
         self.successResultOf(self.ask("right"))
 
@@ -226,6 +240,74 @@ class AtTheSameMomentTests(GuardTestCase):
             self.failureResultOf(answer)
         (lockout,) = self.guard.lockouts()
         self.assertEqual((lockout.failures, lockout.seconds), (3, 2.0))
+
+    def flood(self, times: int) -> list[Deferred[Account]]:
+        """Let one address try many CIDs; return the answers, the last one right."""
+        answers = [self.ask("wrong", f"cid{number}") for number in range(times - 1)]
+        return [*answers, self.ask("right", "cid")]
+
+    def test_what_waits_is_taken_back(self) -> None:
+        """Others do not wait for a thousand checks of an address that is locked."""
+        answers = self.flood(1000)
+        other = self.ask("right", "bob", HOME)
+        for _ in range(21):  # 20 are free
+            self.store.answer()
+        turns = 0
+        while self.clock.getDelayedCalls():
+            before = self.store.given_up
+            self.clock.advance(TURN)
+            self.assertLessEqual(self.store.given_up - before, 32)
+            turns += 1
+        self.assertEqual(turns, ceil((1000 - 21) / 32))
+        self.assertEqual(self.store.given_up, 1000 - 21)
+        self.store.answer()
+        self.successResultOf(other)
+        for answer in answers[:21]:
+            self.failureResultOf(answer, InvalidCredentials)
+        for answer in answers[21:]:
+            self.failureResultOf(answer, TooManyFailures)
+        (lockout,) = self.guard.lockouts()
+        self.assertEqual((lockout.key, lockout.failures), (CAFE, 21))
+
+    def test_what_is_lifted_meanwhile_goes_on(self) -> None:
+        """An operator is faster: nobody is taken back."""
+        answers = self.flood(30)
+        for _ in range(21):
+            self.store.answer()
+        self.guard.lift(CAFE)
+        self.clock.advance(TURN)
+        self.assertEqual(self.store.given_up, 0)
+        for _ in range(9):
+            self.store.answer()
+        self.successResultOf(answers.pop())
+        for answer in answers:
+            self.failureResultOf(answer, InvalidCredentials)
+
+    def test_others_of_the_same_address_are_taken_back_by_cid(self) -> None:
+        """Where only a CID is locked, others behind the address are checked."""
+        guesses = [self.ask("wrong") for _ in range(5)]
+        neighbor = self.ask("right", "bob")
+        for _ in range(3):
+            self.store.answer()
+        self.clock.advance(TURN)
+        self.assertEqual(self.store.given_up, 2)
+        self.store.answer()
+        self.successResultOf(neighbor)
+        for guess in guesses[:3]:
+            self.failureResultOf(guess, InvalidCredentials)
+        for guess in guesses[3:]:
+            self.assert_locked(guess, "wait 2 s")
+
+    def test_nothing_is_kept_of_what_is_over(self) -> None:
+        """When all have their answers, the guard remembers none of the checks."""
+        answers = self.flood(40)
+        answers[5].cancel()
+        for _ in range(21):
+            self.store.answer()
+        self.clock.advance(TURN)
+        for answer in answers:
+            self.failureResultOf(answer)
+        self.assertEqual(vars(self.guard)["_checks"], {})
 
     def test_member_at_home_is_no_victim(self) -> None:
         """While strangers guess, the member himself is let in."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,6 +197,13 @@ class VisitTests(LogbookTestCase):
         self.assertEqual(entry.by.address, "192.0.2.9")
         self.assertEqual((entry.act, entry.whom), ("kill", "abc KLM1"))
         self.assertEqual((entry.detail, entry.at), ("abuse", NOON))
+
+    def test_an_act_that_no_database_could_keep(self) -> None:
+        """A NUL in its words, or too many of them, do not lose it."""
+        self.logbook.acted(replace(KILL, detail="a\0b" * 999))
+        self.advance(5)
+        [entry] = self.directory.entries.values()
+        self.assertEqual(entry.detail, ("a b" * 999)[:500])
 
     def test_earlier_runs_sessions_are_ended(self) -> None:
         """Once, at the first batch; those of this run are not touched."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
 from rum_twisted.config import GuardSettings
@@ -119,17 +120,22 @@ class Acts:
         return crowd.largest_outboxes(CUTS, least=LEAST_CUT, needed=needed)
 
     def end(self, owner: str) -> bool:
-        """End what is known as that owner, if it can be done without."""
+        """End what is known as that owner, if it can be done without.
+
+        It may take its time to end; then what it kept is collected.
+        """
         for part in self._expendables:
             end = part.expendables().get(owner)
             if end is None:
                 continue
-            try:
-                end()
-            except Exception:  # noqa: BLE001 - foreign code; it may be ended all the same
-                self.log.failure("guard: {owner} did not end well", owner=owner)
             self.ended.append(owner)
-            self.shrink()
+            ending = maybeDeferred(end)
+            ending.addErrback(
+                lambda failure: self.log.failure(
+                    "guard: {owner} did not end well", failure, owner=owner
+                )
+            )
+            ending.addCallback(lambda _: self.shrink())
             return True
         return False
 

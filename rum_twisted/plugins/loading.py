@@ -94,8 +94,8 @@ def settings_of(config: Config, manifest: Manifest) -> Mapping[str, OptionValue]
     return checked(manifest, table, config.sources.get(_SETTINGS, "(nowhere)"))
 
 
-def install(found: Found, host: PluginHost) -> None:
-    """Make a plugin and give it to the host.
+def install(found: Found, host: PluginHost) -> object:
+    """Make a plugin, give it to the host, and return it.
 
     Raises:
         UnfitPlugin: it raises while it is made, or the host has one that is like it.
@@ -112,6 +112,7 @@ def install(found: Found, host: PluginHost) -> None:
     guest = LocalGuest(plugin, manifest.name, methods, host.reactor)
     may_kick = found.settings[MAY_KICK.name] is True
     context.bind(host.add(guest, manifest, may_kick=may_kick))
+    return plugin
 
 
 def _find(name: str, folder: Path) -> Any:

@@ -26,7 +26,6 @@ _BETWEEN_TRIALS: Final = 0.05  # seconds
 class AdminTestCase(SynchronousTestCase):
     """A server of its own process, with an account file and HTTP."""
 
-    tac = TAC
     prefix: tuple[str, ...] = ()  # what the server is started with
     more_settings: tuple[str, ...] = ()
 
@@ -64,7 +63,7 @@ class AdminTestCase(SynchronousTestCase):
         command = (
             *self.prefix,
             *(sys.executable, "-c", "from twisted.scripts.twistd import run; run()"),
-            *("--nodaemon", "--pidfile=", "--logfile=rum.log", "-y", str(self.tac)),
+            *("--nodaemon", "--pidfile=", "--logfile=rum.log", "-y", str(TAC)),
         )
         with (self.folder / "output.txt").open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - nothing comes from outside

@@ -3,15 +3,19 @@
     python -m bench.roles
 
 200 pilots fly, ask for weather and file plans; the peak of each process's memory is
-printed. It fails if that of the front is above its limit.
+printed: as it comes, and as docs/memory.md advises for a small box. It fails if the
+front is above its limit as it comes.
 """
 
+import compileall
+import os
 import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import rum_twisted
 from bench.crowd import Crowd, Member
 from bench.servers import CID, PASSWORD
 from tests.support.etcd import Etcd
@@ -28,8 +32,29 @@ _REPORT: Final = "EHAM 101225Z 24012G22KT 9999 FEW018 BKN030 12/08 Q1013 NOSIG"
 _PLAN: Final = "I:B738/L:420:EHAM:1230:1235:FL350:EDDF:1:30:3:15:EDDL:rmk:DCT"
 
 
+SMALL_BOX: Final = {
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONNODEBUGRANGES": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+_ROOM: Final = Path(rum_twisted.__file__).parent
+
+
 def main() -> int:
     """Measure, print, and return the exit code."""
+    # As pip does; whoever compiles as he starts has a higher peak.
+    for level in (0, 2):
+        compileall.compile_dir(_ROOM, quiet=1, optimize=level)
+    sys.stdout.write("as it comes: ")
+    front = _start_and_measure()
+    os.environ.update(SMALL_BOX)
+    sys.stdout.write(f"{' '.join(f'{k}={v}' for k, v in SMALL_BOX.items())}: ")
+    _start_and_measure()
+    return int(front > LIMIT)
+
+
+def _start_and_measure() -> int:
+    """Measure with processes of their own; return the peak of the front, bytes."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         etcd = Etcd(folder / "etcd")
@@ -79,7 +104,7 @@ def _print(processes: dict[str, Role], begin: dict[str, int]) -> int:
             f"{role:10} {begin[role] / _MB:5.1f} MB at the start, "
             f"{process.peak / _MB:5.1f} MB at most{', with OpenSSL' * openssl}\n"
         )
-    return int(processes["pergola"].peak > LIMIT)
+    return processes["pergola"].peak
 
 
 if __name__ == "__main__":

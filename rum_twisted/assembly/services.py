@@ -4,6 +4,7 @@ What a role needs of another is the object itself where both are in this process
 else one that asks another process over gRPC; whoever is given it cannot tell.
 """
 
+import ctypes
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -13,14 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService
 
-from rum_twisted.accounts.guarded import GuardedAccounts
-from rum_twisted.accounts.throttle import Throttle
-from rum_twisted.assembly.accounts import Lockouts, Store, cert_store, make_throttle
 from rum_twisted.assembly.admin import Admin, build_admin
 from rum_twisted.assembly.guard import build_guard, front_of
 from rum_twisted.assembly.manhole import manhole
 from rum_twisted.assembly.root import Announce, RumService
-from rum_twisted.assembly.weather import make_weather
 from rum_twisted.config import Config
 from rum_twisted.control.server import ControlSocket
 from rum_twisted.guard.guard import Guard
@@ -29,6 +26,8 @@ from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
 from rum_twisted.terms.units import Seconds
 
 if TYPE_CHECKING:
+    from rum_twisted.accounts.throttle import Throttle
+    from rum_twisted.assembly.accounts import Store
     from rum_twisted.assembly.fabric import Fabric
     from rum_twisted.assembly.front import Front
     from rum_twisted.pergola.service import PergolaService
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_services", "check_fabric"]
 
+_ARENA_MAX: Final = -8  # M_ARENA_MAX of malloc.h
 _QUIET: Final = "GRPC_VERBOSITY"  # gRPC's own variable, read when it is imported
 _WAITED_FOR: Final = "NOTIFY_SOCKET"  # systemd's, where it waits for a word of ours
 
@@ -74,6 +74,8 @@ def check_fabric(config: Config, reactor: Any) -> None:
 def _make_fabric(config: Config, reactor: Any, random: Random) -> "Fabric":
     # What gRPC has to say of other processes' ends is no news to an operator.
     os.environ.setdefault(_QUIET, "NONE")
+    if not config.services.plays("passport"):  # which hashes in threads
+        _share_arena()
     # gRPC is 10 MB, and the rest of it another 8.
     from rum_twisted.assembly.fabric import Fabric  # noqa: PLC0415
 
@@ -203,6 +205,16 @@ class _Tree:
             self._add(asking, logbook)
             self._root.accounts_place = "another process"
             return accounts, logbook
+        return self._own_accounts()
+
+    def _own_accounts(self) -> tuple[IAccounts, ILogbook]:
+        # A process that asks another for them needs nothing of it.
+        from rum_twisted.accounts.guarded import GuardedAccounts  # noqa: PLC0415
+        from rum_twisted.assembly.accounts import (  # noqa: PLC0415
+            Lockouts,
+            make_throttle,
+        )
+
         throttle = make_throttle(self._config.accounts)
         store = self._store(throttle)
         guarded = GuardedAccounts(
@@ -222,10 +234,12 @@ class _Tree:
             self._add(self._fabric.offer_accounts(guarded, store.logbook))
         return guarded, store.logbook
 
-    def _store(self, throttle: Throttle) -> Store:
+    def _store(self, throttle: "Throttle") -> "Store":
         """Return the store of accounts that the settings name, or that is found."""
         config, tell = self._config, self._root.tell_of_first_account
         if config.chosen_store() == "cert":
+            from rum_twisted.assembly.accounts import cert_store  # noqa: PLC0415
+
             return cert_store(config, self._reactor, tell)
         # SQLAlchemy and argon2 are 15 MB.
         from rum_twisted.assembly.database import database_store  # noqa: PLC0415
@@ -236,6 +250,8 @@ class _Tree:
         """Return the weather, ours or others'; offer ours."""
         weather: IWeather
         if self._config.services.plays("weather"):
+            from rum_twisted.assembly.weather import make_weather  # noqa: PLC0415
+
             weather = make_weather(
                 self._config.weather, self._reactor, _now, self._random
             )
@@ -303,6 +319,16 @@ class _Tree:
         notifier = take_notifier(os.environ, self._reactor)
         if notifier is not None:
             yield notifier
+
+
+def _share_arena() -> None:
+    """Have all threads take memory from one arena: gRPC's seven would open some.
+
+    That is 0.3 MB less. None but the reactor's thread asks for much.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # another C library than GNU's
+        mallopt(_ARENA_MAX, 1)
 
 
 def _tell_nobody(text: str) -> None:

@@ -7,7 +7,6 @@ is TOML too, but where text is due (a name, a word, a path) the bare text will d
 folder, all others to the working directory.
 """
 
-import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -217,6 +216,8 @@ def _checked(assignment: _Assignment) -> object:
 
 def _hint(name: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known name, or nothing."""
+    import difflib  # noqa: PLC0415 - for mistakes only
+
     candidates = list(known)
     nearest = difflib.get_close_matches(name, candidates, n=1)
     if not nearest:  # the right name in the wrong table, perhaps

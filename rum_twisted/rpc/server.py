@@ -10,9 +10,6 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
-from grpc_reflection.v1alpha import reflection
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -21,7 +18,9 @@ from typing_extensions import override
 
 from rum_twisted.rpc.bridge import deferred
 from rum_twisted.rpc.channels import Limits
+from rum_twisted.rpc.health_service import HEALTH, Health
 from rum_twisted.rpc.metrics import CallMetrics
+from rum_twisted.rpc.reflection import Reflection
 from rum_twisted.rpc.servicing import IServicer, handlers_of
 from rum_twisted.rpc.tls import TlsFiles, server_credentials
 from rum_twisted.terms.metric import Family
@@ -32,8 +31,6 @@ __all__ = ["CannotServe", "RpcServer", "ServerSettings"]
 _LIMITS: Final = Limits()
 _LONGEST_CALL: Final = Seconds(60.0)  # a logon may wait for its database for 45
 _DRAIN: Final = Seconds(5.0)
-_HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 
 class CannotServe(Exception):
@@ -98,7 +95,7 @@ class RpcServer(Service):
         self._servicers = tuple(servicers)
         self._clock = clock
         self._server: grpc.aio.Server | None = None
-        self._health = health.HealthServicer()
+        self._health = Health(())
         self._starting: Deferred[None] = succeed(None)
         self.metrics = CallMetrics()
         self.address = ""  # host:port, with the port that was opened
@@ -130,7 +127,7 @@ class RpcServer(Service):
         self.address = self._open(server)
         super().startService()
         self._server = server
-        self._starting = deferred(self._start(server))
+        self._starting = deferred(server.start())
         self._starting.addErrback(
             lambda failure: self.log.failure("gRPC endpoint not opened", failure)
         )
@@ -146,13 +143,8 @@ class RpcServer(Service):
             return succeed(None)
         return self._starting.addCallback(lambda _: deferred(self._drain(server)))
 
-    async def _start(self, server: grpc.aio.Server) -> None:
-        await server.start()
-        for name in ("", *(servicer.name for servicer in self._servicers)):
-            await self._health.set(name, _SERVING)
-
     async def _drain(self, server: grpc.aio.Server) -> None:
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         await server.stop(self._settings.drain)
 
     def _make(self) -> grpc.aio.Server:
@@ -166,11 +158,10 @@ class RpcServer(Service):
                 servicer, self._clock, settings.longest_call, self.metrics
             )
             server.add_generic_rpc_handlers((handlers,))
-        self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [servicer.name for servicer in self._servicers]
-        reflection.enable_server_reflection(
-            (*names, _HEALTH, reflection.SERVICE_NAME), server
+        self._health = Health(names)
+        server.add_generic_rpc_handlers(
+            (self._health.handlers, Reflection((*names, HEALTH)))
         )
         return server
 

@@ -7,8 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
-from rum_twisted.accounts import CertFileAccounts, MemoryAccounts
+from rum_twisted.accounts.certfile import CertFileAccounts
 from rum_twisted.accounts.guarded import GuardedAccounts
+from rum_twisted.accounts.memory import MemoryAccounts
 from rum_twisted.accounts.throttle import Limits, Throttle
 from rum_twisted.session.interfaces import Account, IAccounts, InvalidCredentials
 from rum_twisted.terms.errors import ErrorCode

@@ -13,7 +13,8 @@ from zope.interface.verify import verifyObject
 from rum_twisted.session.interfaces import IWeather
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Degrees
-from rum_twisted.weather import MemoryWeather, MetarFile
+from rum_twisted.weather.memory import MemoryWeather
+from rum_twisted.weather.source import MetarFile
 from rum_twisted.weather.stations import Airport, Airports
 from rum_twisted.world.metar import decode
 from tests.support.sources import CYCLE, MemoryWeb

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +25,17 @@ names = {
 }
 names -= {"__main__"} | {name for name in names if name.startswith(IGNORED)}
 print(json.dumps(sorted(names - set(sys.stdlib_module_names))))
+"""
+
+# The same through twistd's own options, which load every plugin; all modules are told.
+TWISTD = """
+import json, sys
+from twisted.scripts._twistd_unix import ServerOptions
+from rum_twisted.tap import makeService
+options = ServerOptions()
+options.parseOptions(["rum", *sys.argv[1:]])
+makeService(options.subOptions)
+print(json.dumps([name for name, module in sys.modules.items() if module is not None]))
 """
 
 # One line of this list is megabytes: think before it grows.
@@ -60,6 +72,11 @@ def imported(*arguments: str, heavy: bool = False) -> set[str]:
     program = PROGRAM
     if heavy:
         program = program.replace("- set(sys.stdlib_module_names)", f"& {HEAVY!r}")
+    return told(program, arguments)
+
+
+def told(program: str, arguments: Sequence[str]) -> set[str]:
+    """Return the names that a program prints."""
     done = subprocess.run(  # noqa: S603 - this very Python
         [sys.executable, "-c", program, *arguments],
         capture_output=True,
@@ -132,7 +149,29 @@ class ImportTests(SynchronousTestCase):
         """A front has gRPC, but neither the database nor what fetches weather."""
         names = imported(*STATIC, *HTTP, "--role", "pergola")
         self.assertLessEqual(names, EXPECTED | FABRIC)
-        self.assertLessEqual({"grpc", "grpc_health", "grpc_reflection"}, names)
+        self.assertIn("grpc", names)
+
+    def test_front_alone_as_twistd_starts_it(self) -> None:
+        """What is loaded on demand, or not needed by this role, is not there."""
+        names = told(TWISTD, (*STATIC, *HTTP, "--role", "pergola"))
+        unwanted = {
+            "argparse",
+            "difflib",
+            "google.protobuf.descriptor_pb2",
+            "google.protobuf.internal.python_message",
+            "google.protobuf.text_format",
+            "grpc_health.v1",
+            "grpc_reflection.v1alpha",
+            "rum_twisted.accounts.certfile",
+            "rum_twisted.accounts.guarded",
+            "rum_twisted.assembly.database",
+            "rum_twisted.discovery.etcd",
+            "rum_twisted.weather.source",
+            "twisted.trial.itrial",
+            "unittest",
+        }
+        self.assertEqual(names & unwanted, set())
+        self.assertIn("rum_twisted.weather.remote", names)
 
     def test_passport_alone(self) -> None:
         """It has the database, but nothing of weather."""

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from twisted.internet.defer import Deferred
@@ -22,14 +23,17 @@ from rum_twisted.rpc.bridge import future
 from rum_twisted.rpc.client import XClient, XClients
 from rum_twisted.rpc.errors import RpcError
 from rum_twisted.rpc.generated import weather_pb2 as pb2
+from rum_twisted.rpc.health_service import MOST_WATCHES
 from rum_twisted.rpc.options import CallOptions
 from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
 from rum_twisted.rpc.tls import TlsError, TlsFiles
 from rum_twisted.rpc.weather import METAR
+from rum_twisted.terms.units import Seconds
 from tests.integration.asyncio_case import AsyncioTestCase
 from tests.integration.rpcserver import Reporter
 from tests.support.fabric import ListedInstances, chance, make_instance
 
+PATIENCE: Final = 30.0  # seconds, until a test gives up
 DAY: Final = timedelta(days=1)
 
 
@@ -216,6 +220,90 @@ class ManagementTests(ServerTestCase):
             self.assertLessEqual({"rum.v1.Weather", "grpc.health.v1.Health"}, names)
 
         return self.run_here(check())
+
+    def test_tools_are_loaded_when_somebody_asks(self) -> Deferred[None]:
+        """Reflection describes health and our own messages, the same in each answer."""
+        server = self.serve()
+
+        async def check() -> None:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                any_channel: Any = channel
+                stub: Any = reflection_pb2_grpc.ServerReflectionStub(any_channel)
+                for symbol in ("grpc.health.v1.Health", "rum.v1.Weather") * 2:
+                    asked = reflection_pb2.ServerReflectionRequest(
+                        file_containing_symbol=symbol
+                    )
+                    async for answer in stub.ServerReflectionInfo(iter([asked])):
+                        files = answer.file_descriptor_response.file_descriptor_proto
+                        described = FileDescriptorProto.FromString(files[0])
+                        name = symbol.rpartition(".")[2]
+                        self.assertEqual(described.service[0].name, name)
+
+        return self.run_here(check())
+
+    def test_health_of_what_is_not_served(self) -> Deferred[None]:
+        """A question is refused, a watch says that there is no such service."""
+        server = self.serve()
+
+        async def check() -> None:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                with self.assertRaises(grpc.aio.AioRpcError) as caught:
+                    await self.health(channel, "rum.v1.Passport")
+                self.assertIs(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+                watch = self.watch(channel, "rum.v1.Passport")
+                self.assertEqual(await self.next_of(watch), "SERVICE_UNKNOWN")
+
+        return self.run_here(check())
+
+    def test_watch_of_health_ends_with_the_server(self) -> Deferred[None]:
+        """Whoever watches reads that it ends, and does not keep it from ending."""
+        server = self.serve(drain=Seconds(60.0))
+
+        async def check() -> None:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                watch = self.watch(channel, "rum.v1.Weather")
+                self.assertEqual(await self.next_of(watch), "SERVING")
+                stopping = future(server.stopService())
+                self.assertEqual(await self.next_of(watch), "NOT_SERVING")
+                self.assertIs(await watch.read(), grpc.aio.EOF)
+                await asyncio.wait_for(stopping, PATIENCE)
+
+        return self.run_here(check())
+
+    def test_watches_of_health_have_a_number(self) -> Deferred[None]:
+        """The last that may is told, one more is refused, and room comes back."""
+        server = self.serve()
+
+        async def check() -> None:
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                watches = [self.watch(channel, "") for _ in range(MOST_WATCHES)]
+                for watch in watches:
+                    self.assertEqual(await self.next_of(watch), "SERVING")
+                with self.assertRaises(grpc.aio.AioRpcError) as caught:
+                    await self.next_of(self.watch(channel, ""))
+                code = caught.exception.code()
+                self.assertIs(code, grpc.StatusCode.RESOURCE_EXHAUSTED)
+                watches[0].cancel()
+                for _ in range(1000):  # the server hears of it in a moment
+                    try:
+                        status = await self.next_of(self.watch(channel, ""))
+                        break
+                    except grpc.aio.AioRpcError:
+                        await asyncio.sleep(0.01)
+                self.assertEqual(status, "SERVING")
+
+        return self.run_here(check())
+
+    def watch(self, channel: grpc.aio.Channel, service: str) -> Any:
+        """Return a watch of a service's health."""
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service=service)
+        return stub.Watch(request, timeout=PATIENCE)
+
+    async def next_of(self, watch: Any) -> str:
+        """Return what a watch tells next."""
+        answer = await watch.read()
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def test_calls_under_way_are_finished(self) -> Deferred[None]:
         """Whoever was let in is answered, and nobody else is let in."""

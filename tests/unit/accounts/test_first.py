@@ -7,9 +7,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.accounts import AccountFileError, create_first_account
 from rum_twisted.accounts.certfile import read_certificates
 from rum_twisted.accounts.certificate import prove
+from rum_twisted.accounts.first import AccountFileError, create_first_account
 from rum_twisted.session.interfaces import Account
 from rum_twisted.terms.identity import Rating
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rum_twisted.accounts import MemoryAccounts
+from rum_twisted.accounts.memory import MemoryAccounts
 from rum_twisted.session.interfaces import Account, InvalidCredentials
 from rum_twisted.terms.identity import Rating
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rum_twisted.weather import MemoryWeather
+from rum_twisted.weather.memory import MemoryWeather
 
 
 class MemoryWeatherTests(SynchronousTestCase):

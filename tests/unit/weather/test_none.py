@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from rum_twisted.session.interfaces import IWeather, NoWeatherSource
-from rum_twisted.weather import NoWeather
+from rum_twisted.weather.none import NoWeather
 
 
 class NoWeatherTests(SynchronousTestCase):

@@ -10,12 +10,12 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.weather import MetarFile
 from rum_twisted.weather.source import (
     CHECK_INTERVAL,
     LARGEST_FILE,
     LINES_PER_TURN,
     LONGEST_REPORT,
+    MetarFile,
 )
 
 SCHIPHOL = "EHAM 101225Z 24012G22KT 9999 FEW018 BKN030 12/08 Q1013 NOSIG"

@@ -9,6 +9,7 @@ libraries take a second to load on a small box, and ``rumctl lockouts`` needs no
 
 import importlib
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -116,4 +117,16 @@ def rumctl(
 
 def main() -> None:
     """Run ``rumctl``; it ends the process with one of the exit codes."""
+    _open_missing_streams()
     rumctl(prog_name="rumctl")
+
+
+def _open_missing_streams() -> None:
+    """Put an empty file in the place of each standard stream that is closed.
+
+    So a job whose scheduler closes them is told what is missing, and in words.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for good
+            setattr(sys, name, stream)

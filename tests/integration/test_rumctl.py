@@ -157,6 +157,26 @@ class ProcessTests(RumctlTestCase):
             self.assertNotIn("Traceback", finished.stderr)
             self.assertEqual(bool(finished.stderr), bool(code), finished)
 
+    def test_closed_streams(self) -> None:
+        """A scheduler that closes standard input gets a sentence, not a traceback."""
+        self.done("database", "upgrade")
+        for arguments, why in (
+            (("account", "add", "1", "--password-stdin"), "the password is empty"),
+            (("account", "add", "1"), "no terminal to ask on"),
+        ):
+            finished = subprocess.run(  # noqa: S603 - our own program
+                ["/bin/sh", "-c", 'exec "$@" <&- >&-', "sh", *_PROGRAM, *arguments],
+                check=False,
+                cwd=self.folder,
+                env=environ(),
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=PATIENCE * 2,
+            )
+            self.assertEqual(finished.returncode, 1, finished.stderr)
+            self.assertIn(why, finished.stderr)
+            self.assertNotIn("Traceback", finished.stderr)
+
     def test_settings_are_those_of_the_server(self) -> None:
         """From the file, its folder and the command line."""
         (self.folder / "etc").mkdir()

@@ -36,19 +36,24 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LARGEST: Final = 1 << 28  # bytes; a million accounts need a fifth of it
 
 
-def read_source_file(path: Path) -> bytes:
+def read_source_file(path: Path, largest: int = _LARGEST) -> bytes:
     """Return a whole file.
+
+    Args:
+        path: a file, or a pipe, whose length nobody knows.
+        largest: how many bytes may be in it.
 
     Raises:
         SourceError: it cannot be read, or is larger than any account file.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise SourceError(f"{path}: {size} bytes; at most {_LARGEST} are read")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(largest + 1)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > largest:
+        raise SourceError(f"{path}: more than {largest} bytes; no more are read")
+    return data
 
 
 class CertFile:

@@ -1,7 +1,9 @@
 """How a ``cert.txt`` is read for an import."""
 
+from pathlib import Path
+
 from rum_twisted.accounts.certfile import read_certificates
-from rum_twisted.cli.imports.certfile import CertFile
+from rum_twisted.cli.imports.certfile import CertFile, read_source_file
 from rum_twisted.cli.imports.rows import SourceError
 from rum_twisted.terms.identity import Rating, fold
 from tests.support.loop import run
@@ -88,6 +90,13 @@ class CertFileTests(FolderTestCase):
         """The operator reads which, and why."""
         with self.assertRaisesRegex(SourceError, "none.txt: cannot be read: No such"):
             read(CertFile(str(self.folder / "none.txt")))
+
+    def test_a_file_without_an_end(self) -> None:
+        """A pipe or a device that was named by mistake does not fill the memory."""
+        with self.assertRaisesRegex(SourceError, "more than 1000 bytes"):
+            read_source_file(Path("/dev/zero"), largest=1000)
+        path = self.write("cert.txt", b"x" * 1000)
+        self.assertEqual(len(read_source_file(Path(path), largest=1000)), 1000)
 
     def test_cids_are_folded_as_the_server_folds_them(self) -> None:
         """A to Z only; other letters are half of something else."""

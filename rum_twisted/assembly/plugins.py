@@ -26,7 +26,9 @@ from rum_twisted.world.roster import Roster
 __all__ = ["LocalLink", "LocalPlugins", "make_front", "make_host"]
 
 
-def make_host(config: Config, reactor: Any, random: Random) -> PluginHost:
+def make_host(
+    config: Config, reactor: Any, random: Random, now: Callable[[], Seconds]
+) -> PluginHost:
     """Return the host of plugins, without any."""
     settings = config.plugins
     return PluginHost(
@@ -37,6 +39,8 @@ def make_host(config: Config, reactor: Any, random: Random) -> PluginHost:
             queue=settings.queue,
             actions=settings.actions,
         ),
+        folder=settings.folder,
+        now=now,
     )
 
 

@@ -277,7 +277,7 @@ class _Tree:
             make_host,
         )
 
-        self._host = make_host(config, self._reactor, self._random)
+        self._host = make_host(config, self._reactor, self._random, _now)
         self._add(self._host, LocalPlugins(config, self._host))
         if self._fabric is not None:
             self._doors = self._fabric.offer_plugins(self._host)

@@ -16,6 +16,7 @@ __all__ = ["missing_extras"]
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "database": ("sqlalchemy", "aiosqlite", "alembic", "argon2", "bcrypt"),
     "postgresql": ("asyncpg",),
+    "plugins": ("treq",),
     "weather": ("treq", "metar", "airportsdata"),
     "tls": ("OpenSSL", "service_identity"),
     "ssh": ("cryptography", "bcrypt", "appdirs"),
@@ -54,6 +55,10 @@ def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
         yield from _needed_by_accounts(config)
     if config.services.plays("weather"):
         yield from _needed_by_weather(config)
+    if config.services.plays("plugin") and "webhooks" in config.plugins.enabled:
+        yield "plugins", "plugins.enabled", "webhooks"
+        if config.plugins.needs_tls:
+            yield "tls", "plugins.settings", "a webhook over TLS"
 
 
 def _needed_by_accounts(config: Config) -> Iterator[tuple[str, str, str]]:

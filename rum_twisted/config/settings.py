@@ -1145,6 +1145,12 @@ class PluginsSettings:
         """Whether the role plugin has anything to do."""
         return bool(self.enabled or self.remote)
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether webhooks go over TLS, whose library costs 12 MB of memory."""
+        urls = self.settings.get("webhooks", {}).get("urls")
+        return "webhooks" in self.enabled and "https://" in str(urls)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -1203,8 +1209,10 @@ class Config:
     @property
     def needs_openssl(self) -> bool:
         """Whether a role of this process may need OpenSSL: 12 MB of memory."""
-        return (self.services.plays("pergola") and self.pergola.needs_tls) or (
-            self.services.plays("weather") and self.weather.needs_tls
+        return (
+            (self.services.plays("pergola") and self.pergola.needs_tls)
+            or (self.services.plays("weather") and self.weather.needs_tls)
+            or (self.services.plays("plugin") and self.plugins.needs_tls)
         )
 
     @property

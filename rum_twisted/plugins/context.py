@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -11,6 +12,7 @@ from twisted.logger import Logger
 
 from rum_twisted.plugins.guard import Guard
 from rum_twisted.session.hooks import Kick, LoggedOn, Tell
+from rum_twisted.terms.units import Seconds
 
 __all__ = ["NotPermitted", "PluginContext"]
 
@@ -34,6 +36,8 @@ class PluginContext:
         reactor: what the role runs on.
         online: tells who is online.
         find_metar: looks a report up.
+        folder: where it may keep files; it need not exist.
+        now: tells the seconds since the Unix epoch, UTC.
     """
 
     log = Logger(namespace="rum.plugin")
@@ -42,11 +46,16 @@ class PluginContext:
         self,
         name: str,
         reactor: Any,
+        *,
         online: Callable[[], Iterable[LoggedOn]],
         find_metar: Callable[[str], Deferred[str | None]],
+        folder: Path,
+        now: Callable[[], Seconds],
     ) -> None:
         self.name = name
         self.reactor = reactor
+        self.folder = folder
+        self.now = now
         self._online = online
         self._find_metar = find_metar
         self._guard: Guard | None = None

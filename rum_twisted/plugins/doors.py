@@ -182,7 +182,7 @@ class PluginDoors(Service):
         except UnfitPlugin as error:
             raise Refusal(Code.INVALID_ARGUMENT, str(error)) from error
         host = self._host
-        context = PluginContext(hello.name, host.reactor, host.online, host.find_metar)
+        context = host.context(hello.name)
         may_kick = settings[MAY_KICK.name] is True
         try:
             guard = host.add(guest, manifest, may_kick=may_kick)

@@ -1,7 +1,8 @@
 """The host of all plugins: what servers give goes to those who wait for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 from typing_extensions import override
 from zope.interface import implementer
 
+from rum_twisted.plugins.context import PluginContext
 from rum_twisted.plugins.guard import Guard, Rules
 from rum_twisted.plugins.interfaces import IFront, IGuest, ILink
 from rum_twisted.plugins.local import HOOK_OF
@@ -33,6 +35,7 @@ from rum_twisted.session.hooks import (
 from rum_twisted.session.hooks import Service as ServerEvent
 from rum_twisted.terms.identity import fold
 from rum_twisted.terms.measure import Measure, Measuring
+from rum_twisted.terms.units import Seconds
 
 __all__ = ["PluginHost"]
 
@@ -51,14 +54,26 @@ class PluginHost(Service):
         reactor: what this process runs on.
         random: spreads the pauses of breakers.
         rules: bounds of each plugin.
+        folder: where plugins may keep files, in folders of their own.
+        now: tells the seconds since the Unix epoch, UTC.
     """
 
     log = Logger()
     name = "plugin host"
 
-    def __init__(self, reactor: Any, random: Random, rules: Rules) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        random: Random,
+        rules: Rules,
+        *,
+        folder: Path,
+        now: Callable[[], Seconds],
+    ) -> None:
         self.reactor = reactor
         self.rules = rules
+        self._folder = folder
+        self._now = now
         self._random = random
         self._guards: dict[str, Guard] = {}
         self._fronts: dict[_Attendance, None] = {}
@@ -154,6 +169,17 @@ class PluginHost(Service):
         ending = guard.stop()
         self._resubscribe()
         return ending
+
+    def context(self, name: str) -> PluginContext:
+        """Return what the plugin of this name may do; still to be bound."""
+        return PluginContext(
+            name,
+            self.reactor,
+            online=self.online,
+            find_metar=self.find_metar,
+            folder=self._folder / f"{name}.d",
+            now=self._now,
+        )
 
     # Servers.
 

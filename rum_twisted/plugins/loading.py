@@ -101,7 +101,7 @@ def install(found: Found, host: PluginHost) -> object:
         UnfitPlugin: it raises while it is made, or the host has one that is like it.
     """
     manifest = found.manifest
-    context = PluginContext(manifest.name, host.reactor, host.online, host.find_metar)
+    context = host.context(manifest.name)
     try:
         plugin = found.make(context, found.settings)
     except Exception as error:

@@ -1,6 +1,7 @@
 """A network in memory that a plugin extends: all of it is the real thing."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -14,6 +15,7 @@ from rum_twisted.plugins.manifest import Manifest
 from rum_twisted.session.hooks import Event, Hook
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.roster import Roster
+from tests.support.builders import NOON
 from tests.support.fabric import chance
 from tests.support.server import MemoryServer
 
@@ -53,10 +55,18 @@ class ScriptedPlugin:
         return [event for event in self.told if isinstance(event, kind)]
 
 
-def make_host(clock: Any, *, queue: int = 100, actions: float = 1000.0) -> PluginHost:
+def make_host(
+    clock: Any,
+    *,
+    queue: int = 100,
+    actions: float = 1000.0,
+    folder: Path | None = None,
+) -> PluginHost:
     """Return a host that runs."""
     rules = Rules(deadline=DEADLINE, queue=queue, actions=actions)
-    host = PluginHost(clock, chance(), rules)
+    host = PluginHost(
+        clock, chance(), rules, folder=folder or Path("plugins"), now=lambda: NOON
+    )
     host.startService()
     return host
 

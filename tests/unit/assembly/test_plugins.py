@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from rum_twisted.assembly.plugins import LocalPlugins, make_host
 from rum_twisted.config import load
+from tests.support.builders import NOON
 from tests.support.fabric import chance
 from tests.unit.assembly.test_admin import LoopClock
 
@@ -35,7 +36,7 @@ class LocalPluginsTests(SynchronousTestCase):
         )
         config = load(overrides=overrides)
         self.clock = LoopClock()
-        self.host = make_host(config, self.clock, chance())
+        self.host = make_host(config, self.clock, chance(), lambda: NOON)
         self.plugins = LocalPlugins(config, self.host)
         self.host.startService()
         self.addCleanup(self.host.stopService)

@@ -74,6 +74,7 @@ _KEY_BYTES: Final = 12
 _NO_DATABASE: Final = "file is not a database"  # SQLite's words
 _ACTS_ON_MANY: Final = ("import", "export")
 _END_OF_TIME: Final = 253_402_300_800  # the year 10000; no calendar here goes farther
+_DAY: Final = 86_400.0  # seconds
 _DETAIL: Final = 500  # letters of a change that the audit log quotes
 
 
@@ -375,7 +376,8 @@ class AccountDirectory:
     async def close_open_sessions(self, server: str, before: Seconds) -> int:
         """End what a server that stopped without a word has left open.
 
-        Each session ends when it was last known to go on.
+        Each session ends when it was last known to go on. One that begins a day from
+        now or later is of a run whose clock was wrong, and ends too.
 
         Args:
             server: its ident.
@@ -390,7 +392,10 @@ class AccountDirectory:
                 .where(
                     SESSIONS.c.server == server,
                     SESSIONS.c.is_open,
-                    SESSIONS.c.began < before,
+                    or_(
+                        SESSIONS.c.began < before,
+                        SESSIONS.c.began > self._now() + _DAY,
+                    ),
                 )
                 .values(is_open=False)
             )

@@ -557,17 +557,20 @@ class DirectoryContract:
             crashed = make_record(minutes=5, is_open=True)
             other = make_record(server="B", is_open=True)
             current = make_record(began=Seconds(NOON + HOUR), is_open=True)
+            # Of a machine that believed for a while that it was next week.
+            future = make_record(began=Seconds(NOON + 7 * 24 * HOUR), is_open=True)
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions([crashed, other, current])
+                await directory.record_sessions([crashed, other, current, future])
                 count = await directory.close_open_sessions("RUM", Seconds(NOON + HOUR))
-                self.assertEqual(count, 1)
+                self.assertEqual(count, 2)
                 found = {
                     each.key: each for each in await directory.sessions("1000001", 9)
                 }
                 self.assertEqual(found[crashed.key], replace(crashed, is_open=False))
                 self.assertEqual(found[other.key], other)
                 self.assertEqual(found[current.key], current)
+                self.assertEqual(found[future.key], replace(future, is_open=False))
 
             self.on_directory(work)
 

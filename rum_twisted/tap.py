@@ -28,6 +28,7 @@ from typing_extensions import override
 
 import twisted
 from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
+from rum_twisted.config.console import mistakes_of_console
 from rum_twisted.config.extras import missing_extras
 from rum_twisted.config.roles import mistakes_of_roles
 from rum_twisted.pergola.selector import FairSelector
@@ -92,6 +93,7 @@ class Options(usage.Options):
             self._check_reactor()
             self._check_database()
             self._check_fabric()
+            self._check_console()
             self._check_listeners()
         except ConfigError as error:
             if self["check-config"]:
@@ -205,6 +207,16 @@ class Options(usage.Options):
             check_fabric(config, reactor)
         except ValueError as error:
             raise ConfigError([Mistake("services", str(error))]) from error
+
+    def _check_console(self) -> None:
+        """See to it that the console has a password, if there is one.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        mistakes = list(mistakes_of_console(self.configuration))
+        if mistakes:
+            raise ConfigError(mistakes)
 
     def _check_listeners(self) -> None:
         """Have Twisted look at the endpoints, key files included; none is opened.

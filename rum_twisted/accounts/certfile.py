@@ -9,8 +9,9 @@ Source: docs/protocol.md, "Account file".
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,21 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.accounts.certificate import Certificate, prove
-from rum_twisted.session.interfaces import Account, IAccounts, InvalidCredentials
-from rum_twisted.terms.identity import Rating
+from rum_twisted.session.certificates import (
+    MOST_LISTED,
+    CertificateExists,
+    CertificateRow,
+    NoSuchCertificate,
+    Operator,
+    UnfitCertificate,
+)
+from rum_twisted.session.interfaces import (
+    Account,
+    IAccounts,
+    ICertificates,
+    InvalidCredentials,
+)
+from rum_twisted.terms.identity import Rating, fold
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["CertFileAccounts", "FlawedLine", "read_certificates"]
@@ -32,6 +46,7 @@ __all__ = ["CertFileAccounts", "FlawedLine", "read_certificates"]
 _RATINGS: Final = {b"%d" % rating: rating for rating in Rating}
 _RATING: Final = re.compile(rb"([+-]?)0*([0-9]+)")
 _COMMENT_SIGNS: Final = (b";", b"#")
+_COMMENTS: Final = (";", "#")  # the same, of text
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # some editors put it before the first CID
 FLAWS_LOGGED: Final = 20  # a file that is no account file must not flood the log
 
@@ -107,12 +122,13 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-@implementer(IAccounts)
+@implementer(IAccounts, ICertificates)
 class CertFileAccounts(Service):
     """The accounts of a ``cert.txt``.
 
-    Invariant: the accounts are those of the last reading that succeeded; none
-    before the first. Clients who are online are not touched by a change.
+    Invariant: the accounts are those of the last reading that succeeded, with what an
+    operator has changed since; none before the first. Clients who are online are not
+    touched by a change. The file is never written.
 
     Args:
         path: the account file; it need not exist yet.
@@ -122,6 +138,7 @@ class CertFileAccounts(Service):
 
     log = Logger()
     name = "accounts"
+    is_permanent = False  # the file is read again when somebody edits it
 
     def __init__(
         self, path: Path, clock: IReactorTime, check_interval: Seconds
@@ -129,7 +146,7 @@ class CertFileAccounts(Service):
         self._path = path
         self._clock = clock
         self._check_interval = check_interval
-        self._certificates: Mapping[str, Certificate] = {}
+        self._certificates: dict[str, Certificate] = {}
         self._stamp: tuple[int, int, int] | None = None  # of the last reading
         self._trouble = ""  # why the file cannot be read now, as logged
         self._checks: LoopingCall | None = None
@@ -166,6 +183,48 @@ class CertFileAccounts(Service):
             return succeed(prove(self._certificates, cid, password))
         except InvalidCredentials as error:
             return fail(error)
+
+    # What an operator may do.
+
+    def count(self) -> Deferred[int]:
+        """Tell how many accounts there are; see `ICertificates`."""
+        return succeed(len(self._certificates))
+
+    def matching(self, text: str) -> Deferred[Sequence[CertificateRow]]:
+        """List accounts; see `ICertificates`. Their CIDs are kept in lower case."""
+        wanted = fold(text)
+        rows = (
+            CertificateRow(cid=cid, rating=self._certificates[cid].rating)
+            for cid in sorted(self._certificates)
+            if wanted in cid
+        )
+        return succeed(tuple(islice(rows, MOST_LISTED)))
+
+    def add(
+        self, cid: str, password: str, rating: Rating, operator: Operator
+    ) -> Deferred[None]:
+        """Make an account, until the file is read again; see `ICertificates`."""
+        if cid.startswith(_COMMENTS):
+            # It could not be written into the file.
+            return fail(UnfitCertificate("a CID begins with neither ; nor #"))
+        if fold(cid) in self._certificates:
+            return fail(CertificateExists(cid))
+        self._certificates[fold(cid)] = Certificate.of(password, rating)
+        return succeed(None)
+
+    def modify(self, cid: str, rating: Rating, operator: Operator) -> Deferred[None]:
+        """Change a rating, until the file is read again; see `ICertificates`."""
+        certificate = self._certificates.get(fold(cid))
+        if certificate is None:
+            return fail(NoSuchCertificate(cid))
+        self._certificates[fold(cid)] = replace(certificate, rating=rating)
+        return succeed(None)
+
+    def delete(self, cid: str, operator: Operator) -> Deferred[None]:
+        """Take an account away, until the file is read again; see `ICertificates`."""
+        if self._certificates.pop(fold(cid), None) is None:
+            return fail(NoSuchCertificate(cid))
+        return succeed(None)
 
     def _check(self) -> None:
         """Read the file if it has changed; whatever happens, checks go on."""

@@ -13,6 +13,7 @@
     ├── whazzup       the status file, if it is wanted
     ├── control       rumctl's way in, if it is wanted
     ├── pergola       the FSD front
+    ├── weather profiles, console  the classic administration port, if it is wanted
     ├── listing       tells other processes what this one plays
     └── systemd       tells systemd of us, if it waits for that
 

@@ -16,7 +16,7 @@ from rum_twisted.accounts.throttle import Limits, Throttle
 from rum_twisted.config import AccountsSettings, Config
 from rum_twisted.control.lines import Refused
 from rum_twisted.control.server import Command
-from rum_twisted.session.interfaces import IAccounts, ILogbook
+from rum_twisted.session.interfaces import IAccounts, ICertificates, ILogbook
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["CertFirstStart", "Lockouts", "Store", "cert_store", "make_throttle"]
@@ -38,6 +38,7 @@ class Store:
     place: str  # where the accounts are kept, for the operator
     prepare: Callable[[], None]  # to be called before the services start
     refusal_step: Seconds  # see `GuardedAccounts`
+    certificates: Callable[[], ICertificates]  # for an operator; may load more
 
 
 def cert_store(config: Config, reactor: IReactorTime, tell: TellOfFirst) -> Store:
@@ -61,6 +62,7 @@ def cert_store(config: Config, reactor: IReactorTime, tell: TellOfFirst) -> Stor
         place=str(settings.cert_file),
         prepare=CertFirstStart(config, tell),
         refusal_step=Seconds(0.0),  # a check takes no time, whoever it is
+        certificates=lambda: accounts,
     )
 
 

@@ -27,6 +27,7 @@ from rum_twisted.accounts.upgrader import migrate_in_child
 from rum_twisted.accounts.verified import VerifiedLogons
 from rum_twisted.assembly.accounts import Store, TellOfFirst
 from rum_twisted.config import Config
+from rum_twisted.session.interfaces import ICertificates
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["FirstMember", "database_store"]
@@ -109,7 +110,20 @@ def database_store(
         place=shown(url),
         prepare=partial(config.data_dir.mkdir, parents=True, exist_ok=True),
         refusal_step=_REFUSAL_STEP,
+        certificates=partial(
+            _certificates, database, pool, Seconds(settings.query_timeout)
+        ),
     )
+
+
+def _certificates(
+    database: PatientDatabase, pool: HashingPool, answer_within: Seconds
+) -> ICertificates:
+    from rum_twisted.accounts.certificates import (  # noqa: PLC0415 - for a console
+        DatabaseCertificates,
+    )
+
+    return DatabaseCertificates(database, pool, answer_within)
 
 
 def _in_thread(reactor: Any, work: Callable[[], Any]) -> Deferred[Any]:

@@ -6,7 +6,7 @@ whatever roles it plays.
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -40,12 +40,13 @@ from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
 from rum_twisted.rpc.servicing import IServicer
 from rum_twisted.rpc.tls import TlsError, TlsFiles
 from rum_twisted.rpc.weather import WEATHER, WeatherServicer
-from rum_twisted.session.interfaces import IAccounts, ILogbook, IWeather
+from rum_twisted.session.interfaces import IAccounts, ICertificates, ILogbook, IWeather
 from rum_twisted.terms.instance import Instance, InstanceState
 from rum_twisted.terms.units import Seconds
 from rum_twisted.weather.remote import RemoteWeather
 
 if TYPE_CHECKING:
+    from rum_twisted.accounts.remotecertificates import RemoteCertificates
     from rum_twisted.plugins.front import PluginFront
     from rum_twisted.plugins.host import PluginHost
 
@@ -60,6 +61,7 @@ UNFIT: Final = (CannotDiscover, CannotServe, TlsError)
 
 _ON_THE_WAY: Final = Seconds(2.0)  # an answer may take so much longer from elsewhere
 _CHECKS_AT_ONCE: Final = 8  # a call under way takes 27 kB
+_CHANGE_WITHIN: Final = Seconds(10.0)  # an operator waits for it
 _DRAIN_WITHIN: Final = Seconds(0.5)  # for the word that we are about to end
 _BETWEEN_LOOKS: Final = Seconds(0.02)
 _LONGEST_HOST: Final = 40  # letters of it in an instance's name
@@ -163,6 +165,20 @@ class Fabric:
             group=_options_of(self._config, PLUGIN).group,
         )
 
+    def certificates(self) -> "RemoteCertificates":
+        """Return the accounts of another process, as far as it lets us change them."""
+        # Only a console asks for them.
+        from rum_twisted.accounts.remotecertificates import (  # noqa: PLC0415
+            RemoteCertificates,
+        )
+
+        return RemoteCertificates(self.clients, _CHANGE_WITHIN)
+
+    def known_instances(self) -> Iterator[Instance]:
+        """Yield everybody who plays a role, as far as we know."""
+        for service in self.discovery.services():
+            yield from self.discovery.instances(service)
+
     # What we play.
 
     def offer_accounts(self, accounts: IAccounts, logbook: ILogbook) -> LogbookServicer:
@@ -174,6 +190,13 @@ class Fabric:
         entries = LogbookServicer(logbook, self._reactor)
         self._servicers += (PassportServicer(accounts), entries)
         return entries
+
+    def offer_certificates(self, certificates: ICertificates | None) -> None:
+        """Let operators elsewhere list and change our accounts; ``None``: refuse."""
+        # A front has no use for it.
+        from rum_twisted.rpc.certificates import CertificatesServicer  # noqa: PLC0415
+
+        self._servicers.append(CertificatesServicer(certificates))
 
     def offer_weather(self, weather: IWeather) -> None:
         """Let others ask for our weather."""

@@ -50,6 +50,7 @@ class Front:
         self._random = random
         self.roster = Roster()
         self.door = Door()
+        self.network: Network | None = None  # once it is complete
         turn = Seconds(config.pergola.turn_max)
         self.tally = Tally()
         # Of this thread: a password that is hashed in another one meanwhile is no
@@ -104,7 +105,7 @@ class Front:
         limits = _limits_of(self._config)
         connections = Connections(self._reactor, settings.max_clients)
         self.figures = FrontFigures(self.tally, connections, self.roster, limits)
-        network = Network(
+        network = self.network = Network(
             roster=self.roster,
             delivery=self._fanout,
             accounts=accounts,

@@ -44,6 +44,7 @@ class RumService(MultiService):
         self.ports: Callable[[], tuple[str, ...]] = tuple  # where clients connect
         self.endpoint: Callable[[], str] = str  # where other processes call, if they do
         self.readiness: Readiness | None = None
+        self.console: Callable[[], str] = str  # where operators connect, if they may
         self.excusable: tuple[type[Exception], ...] = (AccountFileError,)
 
     @override
@@ -121,6 +122,8 @@ class RumService(MultiService):
             self._announce(f"  gRPC:         {endpoint}")
         for address in self.ports():
             self._announce(f"  FSD clients:  {address}")
+        if console := self.console():
+            self._announce(f"  console:      {console}")
         self._announce(f"  data folder:  {config.data_dir}")
         if self.accounts_place:
             self._announce(f"  accounts:     {self.accounts_place}")

@@ -28,6 +28,7 @@ from rum_twisted.terms.units import Seconds
 if TYPE_CHECKING:
     from rum_twisted.accounts.throttle import Throttle
     from rum_twisted.assembly.accounts import Store
+    from rum_twisted.assembly.console import Console
     from rum_twisted.assembly.fabric import Fabric
     from rum_twisted.assembly.front import Front
     from rum_twisted.pergola.service import PergolaService
@@ -102,6 +103,7 @@ class _Tree:
         self._fabric: Fabric | None = None
         self._host: PluginHost | None = None
         self._doors: IService | None = None
+        self._console: Console | None = None
 
     def build(self) -> None:
         """Build it, in the order of the starts."""
@@ -120,6 +122,7 @@ class _Tree:
         root.prepare = partial(config.data_dir.mkdir, parents=True, exist_ok=True)
         if config.services.plays("pergola"):
             self._begin_front()
+        self._begin_console(admin)
         if config.uses_fabric:
             self._begin_fabric()
         accounts = self._accounts()
@@ -139,6 +142,7 @@ class _Tree:
             pergola = self._finish_front(*accounts, weather)
             admin.status.add("clients", self._front.figures.status)
         guard = self._guard(admin, None if accounts is None else accounts[1], pergola)
+        self._finish_console(guard)
         if self._fabric is not None and server is not None:
             self._add(self._fabric.listing(server))
         roster = None if self._front is None else self._front.roster
@@ -172,6 +176,9 @@ class _Tree:
         self._add(pergola)
         self._watched.append(self._front.figures)
         self._root.ports = lambda: tuple(pergola.addresses)
+        if self._console is not None:
+            assert self._front.network is not None, "complete now"
+            self._console.use_front(pergola, self._front.network)
         return pergola
 
     def _guard(
@@ -187,6 +194,22 @@ class _Tree:
         self._add(guard)
         return guard
 
+    def _begin_console(self, admin: Admin) -> None:
+        if not self._config.uses_console:
+            return
+        from rum_twisted.assembly.console import Console  # noqa: PLC0415
+
+        self._console = Console(self._config, self._reactor, _now, admin)
+
+    def _finish_console(self, guard: Guard) -> None:
+        console = self._console
+        if console is None:
+            return
+        if self._fabric is not None:
+            console.use_fabric(self._fabric)
+        self._add(*console.build(guard))
+        self._root.console = lambda: console.address
+
     def _begin_fabric(self) -> None:
         from rum_twisted.assembly.fabric import UNFIT  # noqa: PLC0415 - as above
 
@@ -201,6 +224,10 @@ class _Tree:
                 return None
             assert self._fabric is not None, "not all roles are here"
             accounts, asking = self._fabric.accounts(self._front.tell_staff)
+            if self._console is not None:
+                certificates = self._fabric.certificates()
+                self._add(certificates)
+                self._console.use_accounts(certificates, None)
             logbook = self._fabric.logbook()
             self._add(asking, logbook)
             self._root.accounts_place = "another process"
@@ -225,6 +252,8 @@ class _Tree:
             _tell_nobody if self._front is None else self._front.tell_staff,
             step=store.refusal_step,
         )
+        if self._console is not None:
+            self._console.use_accounts(store.certificates(), guarded)
         self._root.accounts_place = store.place
         self._root.prepare = store.prepare
         self._add(*store.services)
@@ -232,6 +261,10 @@ class _Tree:
         self._commands.update(Lockouts(guarded).commands)
         if self._fabric is not None:
             self._add(self._fabric.offer_accounts(guarded, store.logbook))
+            may_change = self._config.accounts.remote_changes
+            self._fabric.offer_certificates(
+                store.certificates() if may_change else None
+            )
         return guarded, store.logbook
 
     def _store(self, throttle: "Throttle") -> "Store":
@@ -264,7 +297,7 @@ class _Tree:
             return None
         if IService.providedBy(weather):
             self._add(weather)
-        return weather
+        return weather if self._console is None else self._console.before(weather)
 
     def _begin_plugins(self) -> None:
         """Host the plugins, if that is to be done here and there are any."""

@@ -30,6 +30,7 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "account": ("accounts", "Add, change, suspend, list, import, export members."),
         "audit": ("audit", "Who of the staff did what, to whom, when and from where."),
+        "console": ("console", "Make the password of the administration port."),
         "database": ("database", "Look at the database's tables, or bring them up."),
         "guard": ("guard", "What the server does before memory or CPU run out."),
         "heap": ("heap", "What the running server's memory is made of, and grows by."),

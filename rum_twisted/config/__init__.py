@@ -9,6 +9,7 @@ check nothing again.
 from rum_twisted.config.settings import (
     AccountsSettings,
     Config,
+    ConsoleSettings,
     ControlSettings,
     DiscoverySettings,
     GuardSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "AccountsSettings",
     "Config",
     "ConfigError",
+    "ConsoleSettings",
     "ControlSettings",
     "DiscoverySettings",
     "GuardSettings",

@@ -59,6 +59,8 @@ def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
         yield "plugins", "plugins.enabled", "webhooks"
         if config.plugins.needs_tls:
             yield "tls", "plugins.settings", "a webhook over TLS"
+    if config.uses_console and config.console.password:
+        yield "database", "console.password", "a hashed password"
 
 
 def _needed_by_accounts(config: Config) -> Iterator[tuple[str, str, str]]:

@@ -27,6 +27,7 @@ __all__ = [
     "LoopbackListener",
     "Networks",
     "Number",
+    "PasswordHash",
     "PathName",
     "PlainListener",
     "Text",
@@ -39,6 +40,11 @@ _LINE_BREAKERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029:]")
 _IDENTIFIER: Final = re.compile(r"[!-~]{1,10}\Z")  # status tables show ten signs
 _DATABASE_URL: Final = re.compile(
     r"postgres(ql)?(\+asyncpg)?://\S+\Z|sqlite(\+aiosqlite)?:////\S+\Z"
+)
+# What is too costly to be checked is told by who checks it.
+_ARGON2: Final = re.compile(
+    r"\$argon2id\$v=(?:16|19)\$m=\d{1,10},t=\d{1,10},p=\d{1,8}"
+    r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}\Z"
 )
 _ADDRESS_SIGNS: Final = frozenset("!@#$%*:&")  # they start packets and destinations
 
@@ -167,6 +173,20 @@ class DatabaseURL:
             '"postgresql+asyncpg://name:password@host/database", '
             'or "sqlite+aiosqlite:////path/to/file"'
         )
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class PasswordHash:
+    """The hash of a password, or nothing; what was wrong is told without it."""
+
+    is_text: bool = True
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the hash; see `IKind`."""
+        if isinstance(value, str) and (not value or _ARGON2.match(value)):
+            return value
+        raise Unfit('a hash that begins with $argon2id$, or ""')
 
 
 @implementer(IKind)

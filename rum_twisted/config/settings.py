@@ -25,6 +25,7 @@ from rum_twisted.config.kinds import (
     MetarSources,
     Networks,
     Number,
+    PasswordHash,
     PathName,
     PlainListener,
     Text,
@@ -47,6 +48,7 @@ __all__ = [
     "TABLES",
     "AccountsSettings",
     "Config",
+    "ConsoleSettings",
     "ControlSettings",
     "DiscoverySettings",
     "GuardSettings",
@@ -401,6 +403,14 @@ class AccountsSettings:
             unit="seconds",
         ),
     )
+    remote_changes: bool = field(
+        default=False,
+        metadata=_about(
+            Switch(),
+            "Whether the consoles of other processes may list and change accounts here "
+            '("cert"), where this one plays passport for them.',
+        ),
+    )
     max_waiting: int = field(
         default=2000,
         metadata=_about(
@@ -687,6 +697,72 @@ class ManholeSettings:
             Number(0.1, 60.0),
             "How long a line may run; nobody is served meanwhile. Then it is ended.",
             unit="s",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """The classic administration port."""
+
+    help_file: Path = field(
+        metadata=_about(
+            PathName(),
+            'What "help" shows, in the classic form; without the file, a text that '
+            "comes with Rum.",
+            file_name="help.txt",
+        )
+    )
+    listen: str = field(
+        default="",
+        metadata=_about(
+            PlainListener(),
+            "Where operators connect with telnet: a TCP endpoint such as "
+            '"tcp:3010:interface=127.0.0.1", "" for nowhere. All of it, the password '
+            "too, is plain text: keep it from strangers.",
+        ),
+    )
+    password: str = field(
+        default="",
+        repr=False,
+        metadata=_about(
+            PasswordHash(),
+            "The hash of its password, as `rumctl console passwd` prints it. There is "
+            "no console without a password.",
+            is_secret=True,
+        ),
+    )
+    password_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "In place of password: a file whose first line is the password itself. "
+            "Nobody but the server should be able to read it.",
+        ),
+    )
+    max_connections: int = field(
+        default=16,
+        metadata=_about(
+            Integer(1, 1000),
+            "How many may be connected. Where there is no room, whoever has not given "
+            "the password goes for the next one.",
+            unit="connections",
+        ),
+    )
+    idle_timeout: float = field(
+        default=500.0,
+        metadata=_about(
+            _TIME, "Who says nothing for so long is disconnected.", unit="seconds"
+        ),
+    )
+    failures: int = field(
+        default=5,
+        metadata=_about(
+            Integer(1, 10_000),
+            "How many wrong passwords one address may have before the next try has to "
+            "wait: 2 s, then twice as long each time, up to accounts.longest_backoff. "
+            "Those of accounts.allow are not counted.",
+            unit="failures",
         ),
     )
 
@@ -1168,6 +1244,7 @@ class Config:
     status: StatusSettings
     control: ControlSettings
     manhole: ManholeSettings
+    console: ConsoleSettings
     services: ServicesSettings
     discovery: DiscoverySettings
     guard: GuardSettings
@@ -1205,6 +1282,11 @@ class Config:
                 entry.startswith("plugin=") for entry in self.discovery.endpoints
             )
         return self.discovery.backend == "etcd"
+
+    @property
+    def uses_console(self) -> bool:
+        """Whether this process has the classic administration port."""
+        return bool(self.console.listen) and self.services.plays("pergola")
 
     @property
     def needs_openssl(self) -> bool:

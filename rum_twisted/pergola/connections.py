@@ -69,12 +69,13 @@ class Connections:
     ``max_clients`` are open.
     """
 
-    __slots__ = ("_all_gone", "_lingering", "clock", "max_clients", "open")
+    __slots__ = ("_all_gone", "_lingering", "clock", "max_clients", "open", "peak")
 
     def __init__(self, clock: IReactorTime, max_clients: int) -> None:
         self.clock = clock
         self.max_clients = max_clients
         self.open: dict[Connection, None] = {}
+        self.peak = 0  # the most that were open so far
         self._lingering: dict[Connection, float] = {}  # until when
         self._all_gone: Deferred[None] | None = None
 
@@ -88,6 +89,7 @@ class Connections:
         if len(self.open) >= self.max_clients:
             return False
         self.open[connection] = None
+        self.peak = max(self.peak, len(self.open))
         return True
 
     def dismiss(self, connection: Connection) -> None:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.pergola.backlog import Backlog, Nearness
+from rum_twisted.pergola.trace import Tap
 from rum_twisted.session.tally import Tally
 from rum_twisted.world.airspace import Spot
 from rum_twisted.world.client import Client
@@ -135,6 +136,7 @@ class Outbox:
         "seen",
         "send",
         "spot",
+        "tap",
     )
 
     def __init__(self, owner: Owner, transport: Any, bound: int, turn: Turn) -> None:
@@ -154,6 +156,7 @@ class Outbox:
             self.send = transport.getHandle().send
         else:
             transport.registerProducer(self, streaming=True)
+        self.tap: Tap | None = None  # while an operator is shown what is sent
         self.is_due = False
         self.is_dead = False  # the connection is gone; nothing is written any more
         self.nearness: Nearness = nobody_is_near
@@ -177,6 +180,19 @@ class Outbox:
     def is_thinned(self) -> bool:
         """Tell whether a slow client was spared lines that he could not take."""
         return self._backlog is not None and self._backlog.dropped > 0
+
+    @property
+    def dropped(self) -> int:
+        """Lines that a slow client was spared."""
+        return self._backlog.dropped if self._backlog is not None else 0
+
+    def untap(self) -> None:
+        """Write to the socket again without showing it to anybody."""
+        self.tap = None
+        if not self.is_dead:
+            self.send = (
+                self._transport.getHandle().send if self._is_direct else self._write
+            )
 
     @property
     def waiting(self) -> int:
@@ -351,6 +367,8 @@ class Outbox:
         while self._backlog is not None and not self._is_paused:
             data = self._backlog.take(_CHUNK, self.nearness)
             if data:
+                if self.tap is not None:
+                    self.tap.note_sent(data)
                 self._transport.write(data)
                 tally = self._turn.tally
                 tally.writes += 1

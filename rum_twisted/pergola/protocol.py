@@ -31,6 +31,7 @@ from rum_twisted.pergola.connections import SWEEP_INTERVAL, Connections
 from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.limits import Limits, Traffic
 from rum_twisted.pergola.outbox import Outbox
+from rum_twisted.pergola.trace import Take, Tap
 from rum_twisted.session.commands import receive
 from rum_twisted.session.errors import ServerFull
 from rum_twisted.session.hooks import Connected, Hook
@@ -50,6 +51,9 @@ LINES_AT_A_TIME: Final = 100
 
 _KEEPALIVE: Final = ((TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4))
 """Asks a silent client's machine after a minute, and four times until it is gone."""
+
+
+_GONE_WORDS: Final = b"(the connection is closed)"  # the last line that is shown
 
 
 @implementer(IConnection)
@@ -103,7 +107,9 @@ class FSDProtocol(LineReceiver):
         "_is_overlong",
         "_is_yielding",
         "_limits",
+        "_receive",
         "_rest",
+        "_tap",
         "outbox",
         "session",
         "traffic",
@@ -129,6 +135,8 @@ class FSDProtocol(LineReceiver):
         self._is_held = False  # the session waits for an answer
         self._is_yielding = False  # others have their turn
         self._is_busy = False  # lines are being handled
+        self._receive = receive  # or a tap, which shows each line to an operator
+        self._tap: Tap | None = None
         self.session = Session(self, network)
 
     @override
@@ -177,7 +185,7 @@ class FSDProtocol(LineReceiver):
     def lineReceived(self, line: bytes) -> None:
         """Handle one line; a fault of ours costs this connection, and no other."""
         try:
-            receive(self.session, line)
+            self._receive(self.session, line)
         except Exception:  # noqa: BLE001  # the boundary that outlives its guests
             self.log.failure("a line of {session} met a bug", session=self.session)
             self.session.close(Closing.BUG)
@@ -194,6 +202,7 @@ class FSDProtocol(LineReceiver):
         self.outbox.stopProducing()
         self.session.end(Closing.LOST)
         self._connections.forget(self)
+        self.hide(_GONE_WORDS)
         self.outbox.owner = _GONE
         self.session.connection = _GONE
         self._fanout.settle()
@@ -238,6 +247,32 @@ class FSDProtocol(LineReceiver):
             self._fanout.settle()
 
     # What the rest of the server asks for.
+
+    def show(self, take: Take) -> bool:
+        """Show what comes and goes from now on, until `hide`; one show at a time.
+
+        Args:
+            take: shows a line.
+
+        Returns:
+            whether nothing was shown yet.
+        """
+        if self._tap is not None or self.session.phase is not Phase.LOGGED_ON:
+            return False
+        tap = self._tap = Tap(receive, self.outbox.send, take)
+        self._receive = tap.receive
+        self.outbox.send = tap.send
+        self.outbox.tap = tap
+        return True
+
+    def hide(self, last_words: bytes = b"") -> None:
+        """Show nothing more, after ``last_words``; harmless where nothing is shown."""
+        tap, self._tap = self._tap, None
+        if tap is None:
+            return
+        tap.close(last_words)
+        self._receive = receive
+        self.outbox.untap()
 
     @property
     def waiting_in(self) -> int:

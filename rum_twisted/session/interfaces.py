@@ -1,12 +1,13 @@
 """What a session needs from the rooms above it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from rum_twisted.session.certificates import CertificateRow, Operator
 from rum_twisted.terms.errors import ErrorCode, WorldError
 from rum_twisted.terms.identity import Rating
 from rum_twisted.terms.permissions import NO_PERMISSIONS, Permission
@@ -19,10 +20,12 @@ __all__ = [
     "Account",
     "AccountsUnavailable",
     "IAccounts",
+    "ICertificates",
     "IConnection",
     "IDelivery",
     "ILogbook",
     "IPlugins",
+    "IReports",
     "IWeather",
     "InvalidCredentials",
     "NoWeatherSource",
@@ -115,6 +118,51 @@ class ILogbook(Interface):
         """Note what a member of the staff has just done."""
 
 
+class ICertificates(Interface):
+    """A store of accounts that an operator may change.
+
+    Each Deferred may fail with `CertificatesAway`. Cancelling it gives the answer up.
+    """
+
+    is_permanent = Attribute(
+        "Whether a change outlives the process: False for an account file, which is "
+        "not written."
+    )
+
+    def count() -> Deferred[int]:
+        """Tell how many accounts there are."""
+
+    def matching(text: str) -> Deferred[Sequence[CertificateRow]]:
+        """List the accounts whose CID contains ``text``, by CID.
+
+        Args:
+            text: with its case; empty: all of them.
+
+        Returns:
+            a Deferred that fires with at most `MOST_LISTED` of them.
+        """
+
+    def add(
+        cid: str, password: str, rating: Rating, operator: Operator
+    ) -> Deferred[None]:
+        """Make an account.
+
+        It fails with `CertificateExists` or `UnfitCertificate`.
+        """
+
+    def modify(cid: str, rating: Rating, operator: Operator) -> Deferred[None]:
+        """Give an account another highest rating; it fails with `NoSuchCertificate`.
+
+        Whoever is online with it stays.
+        """
+
+    def delete(cid: str, operator: Operator) -> Deferred[None]:
+        """Take an account away; it fails with `NoSuchCertificate`.
+
+        Whoever is online with it stays.
+        """
+
+
 class NoWeatherSource(Exception):
     """The network has no source of weather; such requests are not answered."""
 
@@ -179,6 +227,21 @@ class IPlugins(Interface):
             a Deferred that fires with a `Verdict`, at once or later: with `GO_ON` if
             nobody has answered in time. Cancelling it gives the question up.
         """
+
+
+class IReports(Interface):
+    """A source of weather that keeps its reports in this process."""
+
+    def refresh() -> bool | None:
+        """Begin to fetch reports now.
+
+        Returns:
+            whether that has begun; ``False``: it was under way. ``None``: each report
+            is fetched when it is asked for, and there is nothing to begin.
+        """
+
+    def stations() -> int:
+        """Tell how many stations have a report."""
 
 
 class IDelivery(Interface):

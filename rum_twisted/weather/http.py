@@ -46,7 +46,7 @@ from zope.interface import implementer
 
 from rum_twisted.config import WeatherSettings
 from rum_twisted.config.metar_sources import parse
-from rum_twisted.session.interfaces import IWeather
+from rum_twisted.session.interfaces import IReports, IWeather
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
@@ -103,7 +103,7 @@ class _Fetch:
             waiter.callback(text)
 
 
-@implementer(IWeather)
+@implementer(IWeather, IReports)
 class HttpWeather(Service):
     """Reports from sources on the web.
 
@@ -170,12 +170,7 @@ class HttpWeather(Service):
         super().startService()
         self._airports.start()
         if any(origin.is_cycle for origin in self._origins):
-            self._schedule = LoopingCall(self._begin_loading)
-            self._schedule.clock = self._clock
-            finished = self._schedule.start(self._settings.cycle_interval)
-            finished.addErrback(
-                lambda reason: self.log.failure("weather: schedule ended", reason)
-            )
+            self._load_by_the_clock()
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -246,6 +241,20 @@ class HttpWeather(Service):
     ) -> Deferred[Weather | None]:
         """Look a station's report up and decode it; see `IWeather`."""
         return self.metar(station, near).addCallback(read_if_any)
+
+    def refresh(self) -> bool | None:
+        """Fetch the files of all stations, if there are such; see `IReports`."""
+        if self._schedule is None:
+            return None
+        if self._loading is not None:
+            return False
+        self._schedule.stop()
+        self._load_by_the_clock()
+        return True
+
+    def stations(self) -> int:
+        """Tell how many stations have a report."""
+        return len(self._cache)
 
     def status(self) -> WeatherStatus:
         """Tell an operator how the weather is doing."""
@@ -416,6 +425,15 @@ class HttpWeather(Service):
         return True
 
     # Files of all stations.
+
+    def _load_by_the_clock(self) -> None:
+        """Fetch them now, and from now on every while."""
+        self._schedule = LoopingCall(self._begin_loading)
+        self._schedule.clock = self._clock
+        finished = self._schedule.start(self._settings.cycle_interval)
+        finished.addErrback(
+            lambda reason: self.log.failure("weather: schedule ended", reason)
+        )
 
     def _begin_loading(self) -> Deferred[None]:
         """Fetch the files of all stations; the next time waits for the end of it."""

@@ -32,7 +32,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.session.interfaces import IWeather
+from rum_twisted.session.interfaces import IReports, IWeather
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
@@ -70,7 +70,7 @@ def _entry(station: bytes, begins: int) -> int:
     return int.from_bytes(station, "big") << _OFFSET_BITS | begins
 
 
-@implementer(IWeather)
+@implementer(IWeather, IReports)
 class MetarFile(Service):
     """The reports of a ``metar.txt``.
 
@@ -164,6 +164,18 @@ class MetarFile(Service):
     ) -> Deferred[Weather | None]:
         """Look a station's report up and decode it; see `IWeather`."""
         return self.metar(station, near).addCallback(decode_if_any)
+
+    def refresh(self) -> bool | None:
+        """Read the file again, changed or not; see `IReports`."""
+        if self._reading is not None:
+            return False
+        self._stamp = None
+        self._check()
+        return True
+
+    def stations(self) -> int:
+        """Tell how many stations have a report."""
+        return len(self._beginnings)
 
     async def _look_up(self, station: bytes, near: Position | None) -> str | None:
         around: list[Near] = []

@@ -18,6 +18,7 @@ from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Feet, Knots, Seconds
 
 __all__ = [
+    "ABSENT",
     "AltimeterSetting",
     "Celsius",
     "CloudLayer",
@@ -51,6 +52,7 @@ class WindLayer:
     speed: Knots = CALM
     gusting: bool = False
     turbulence: int = 0  # the packet's own scale; 0 is smooth
+    is_given: bool = False  # by an operator: above the surface, nothing is invented
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class TemperatureLayer:
 
     ceiling: Feet
     temperature: Celsius = Celsius(0)
+    is_given: bool = False  # by an operator: above the surface, nothing is invented
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +174,7 @@ def with_upper_air(
 
     Returns:
         the same weather with wind layers 2 to 4 and temperature layers 2 to 4
-        filled; each direction is 0 to 359.
+        filled, but for those that an operator has given; each direction is 0 to 359.
     """
     latitude = _within(position.latitude, 90) if position else 0.0
     longitude = _within(position.longitude, 180) if position else 0.0
@@ -187,29 +190,34 @@ def with_upper_air(
     middle_turn = air.middle_turn - air.middle_coriolis
     low_turn = air.low_turn - air.middle_coriolis - air.low_coriolis
     ground, mild, cold, coldest = weather.temperatures
+    middle_speed = high_speed * air.middle_permille // 1000
     return replace(
         weather,
         winds=(
             surface,
-            replace(
-                low,
-                direction=direction(low_turn),
-                speed=Knots((surface.speed + low.speed) // 2),
-            ),
-            replace(
-                middle,
-                direction=direction(middle_turn),
-                speed=Knots(high_speed * air.middle_permille // 1000),
-            ),
-            replace(high, direction=direction(air.high_turn), speed=Knots(high_speed)),
+            _blowing(low, direction(low_turn), (surface.speed + low.speed) // 2),
+            _blowing(middle, direction(middle_turn), middle_speed),
+            _blowing(high, direction(air.high_turn), high_speed),
         ),
         temperatures=(
             ground,
-            replace(mild, temperature=air.low_temperature),
-            replace(cold, temperature=air.middle_temperature),
-            replace(coldest, temperature=air.high_temperature),
+            _warm(mild, air.low_temperature),
+            _warm(cold, air.middle_temperature),
+            _warm(coldest, air.high_temperature),
         ),
     )
+
+
+def _blowing(layer: WindLayer, direction: TrueDegrees, speed: int) -> WindLayer:
+    """Return a layer with an invented wind, unless somebody has given one."""
+    if layer.is_given:
+        return layer
+    return replace(layer, direction=direction, speed=Knots(speed))
+
+
+def _warm(layer: TemperatureLayer, temperature: Celsius) -> TemperatureLayer:
+    """Return a layer with an invented temperature, unless somebody has given one."""
+    return layer if layer.is_given else replace(layer, temperature=temperature)
 
 
 def _within(degrees: float, bound: float) -> float:

@@ -12,12 +12,17 @@ from tests.support.roles import Roles, quiet_port
 from tests.support.twistd import PATIENCE, ROOT, serve
 
 LONGEST = 300.0  # seconds; it takes a tenth of it
-AT_LEAST = 58  # scenarios that need no port beyond those given here
+AT_LEAST = 66  # scenarios that need no port beyond those given here
 SUITE = ROOT / "tests" / "conformance"
 SETTINGS = ("--config", str(ROOT / "etc" / "conformance.toml"))
 DATABASE = ("--set", 'accounts.store="database"')
 MEMBERS = 16  # in the suite's account file; a line of it is no account
 RUMCTL = (sys.executable, "-c", "from rum_twisted.cli.main import main; main()")
+
+
+def console_on(port: int) -> str:
+    """Return the setting of a console at a port."""
+    return f'console.listen="tcp:{port}:interface=127.0.0.1"'
 
 
 class ConformanceTests(SynchronousTestCase):
@@ -42,16 +47,20 @@ class ConformanceTests(SynchronousTestCase):
         small_files = ("--set", f'data_dir="{small}"', "--set", 'status.whazzup=""')
         two = ("--set", "pergola.max_clients=2")
         rum = ("rum", *SETTINGS, *settings)
+        system_port = quiet_port()
+        console = ("--set", console_on(system_port))
         with (
-            serve(large, *rum, *files, daemon=False) as server,
+            serve(large, *rum, *files, *console, daemon=False) as server,
             serve(small, *rum, *small_files, *two, daemon=False) as small_server,
         ):
-            printed = self.play_at(server.port, small_server.port, whazzup)
+            printed = self.play_at(server.port, small_server.port, whazzup, system_port)
             self.assertNotIn("Traceback", server.log)
             self.assertNotIn("Traceback", small_server.log)
         return printed
 
-    def play_at(self, port: int, small_port: int, whazzup: Path) -> str:
+    def play_at(
+        self, port: int, small_port: int, whazzup: Path, system_port: int
+    ) -> str:
         """Play against servers that run; return what is printed."""
         finished = subprocess.run(  # noqa: S603  # nothing comes from outside
             (
@@ -59,6 +68,7 @@ class ConformanceTests(SynchronousTestCase):
                 *("--host", "127.0.0.1", "--port", str(port)),
                 *("--small-port", str(small_port)),
                 *("--whazzup", str(whazzup)),
+                *("--system-port", str(system_port)),
             ),
             capture_output=True,
             check=False,
@@ -76,7 +86,7 @@ class ConformanceTests(SynchronousTestCase):
         self.assertGreaterEqual(passed, at_least, printed)
         for line in printed.splitlines():
             if line.startswith("SKIP "):
-                self.assertRegex(line, r"needs .*(system|peer|second)")
+                self.assertRegex(line, r"needs .*(peer|second)")
 
     def test_every_scenario(self) -> None:
         """All pass but those for ports that there are not, which are skipped."""
@@ -103,11 +113,13 @@ class ConformanceTests(SynchronousTestCase):
         folder = self.folder()
         roles = Roles(folder, 'data_dir="."', 'control.socket=""', config=SETTINGS[1])
         self.addCleanup(roles.kill)
-        small_port = quiet_port()
+        small_port, system_port = quiet_port(), quiet_port()
         processes = (
             roles.start("passport"),
             roles.start("weather"),
-            roles.start("pergola", 'status.whazzup="whazzup.txt"'),
+            roles.start(
+                "pergola", 'status.whazzup="whazzup.txt"', console_on(system_port)
+            ),
             roles.start(
                 "pergola",
                 *('status.whazzup=""', "pergola.max_clients=2"),
@@ -117,7 +129,9 @@ class ConformanceTests(SynchronousTestCase):
         )
         for process in processes:
             process.ready()
-        printed = self.play_at(roles.port, small_port, folder / "whazzup.txt")
+        printed = self.play_at(
+            roles.port, small_port, folder / "whazzup.txt", system_port
+        )
         self.assert_all_pass(printed, AT_LEAST)
         for process in processes:
             self.assertNotIn("Traceback", process.log)

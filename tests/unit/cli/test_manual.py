@@ -10,7 +10,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from rum_twisted.cli.imports.csv import COLUMNS
 from rum_twisted.cli.main import rumctl
 
-NOUNS: Final = ("account", "audit", "database", "hours", "lockouts", "sessions")
+NOUNS: Final = (
+    "account",
+    "audit",
+    "console",
+    "database",
+    "hours",
+    "lockouts",
+    "sessions",
+)
 MANUAL: Final = (Path(__file__).parents[3] / "docs" / "rumctl.md").read_text("utf-8")
 
 

@@ -1,0 +1,1 @@
+"""The commands by theme; `rum_twisted.console.commands` has the table of them."""

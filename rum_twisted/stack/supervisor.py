@@ -143,7 +143,7 @@ class Watched:
         with os.fdopen(number, "ab") as log:
             try:
                 self._child = self._popen(process.command, log)
-            except OSError as error:
+            except (OSError, subprocess.SubprocessError) as error:
                 log.write(f"{process.command[0]}: {error}\n".encode())
                 self.last_exit = _UNKNOWN_PROGRAM
                 self._rest(now)

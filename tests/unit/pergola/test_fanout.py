@@ -977,12 +977,13 @@ class ThinnedMachine(FanoutMachine):
     @override
     def report(self, number: int) -> None:
         """Report from the same place."""
+        before = {other: len(lines) for other, lines in self.due.items()}
         super().report(number)
         sender = self.client(number)
         for other in self.clients:
             lines = self.due[other]
-            if not lines or not lines[-1].startswith(b"@N:"):
-                continue
+            if len(lines) == before[other]:
+                continue  # not in sight
             if self.fanout.thinning is None or is_told(sender, other):
                 self.musts.setdefault(other, []).append(lines[-1])
 

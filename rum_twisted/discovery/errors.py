@@ -7,6 +7,7 @@ __all__ = [
     "EtcdUnavailable",
     "LeaseLost",
     "RequestRefused",
+    "RulesUnknown",
     "TokenExpired",
     "TooManyInstances",
     "WatchEnded",
@@ -55,3 +56,7 @@ class EtcdCompacted(WatchEnded):
 
 class TooManyInstances(EtcdError):
     """A registry holds more than any network has; its rest is not looked at."""
+
+
+class RulesUnknown(Exception):
+    """Traffic rules cannot be kept here; the message says what helps."""

@@ -11,17 +11,27 @@ from twisted.logger import Logger
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.discovery.codec import decode
+from rum_twisted.discovery.codec import UnreadableInstance, decode
 from rum_twisted.discovery.interfaces import (
     IEtcd,
     IRegistry,
+    Overview,
+    Put,
     RegistryHealth,
     RegistryState,
+    Transaction,
 )
-from rum_twisted.discovery.keys import services_prefix
+from rum_twisted.discovery.keys import (
+    all_prefix,
+    rule_key,
+    rules_prefix,
+    services_prefix,
+)
 from rum_twisted.discovery.registration import Registration
+from rum_twisted.discovery.rules import UnreadableRule, decode_rule, encode_rule
 from rum_twisted.discovery.watch import Follower
 from rum_twisted.terms.instance import Instance
+from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["EtcdRegistry"]
@@ -65,6 +75,7 @@ class EtcdRegistry:
         self._etcd = etcd
         self._base_path = base_path
         self._changed: Callable[[tuple[Instance, ...]], None] = lambda _: None
+        self._ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None
         self._troubles: dict[str, str] = {}  # of listing ourselves, of reading
         self._registration = Registration(
             etcd,
@@ -79,22 +90,28 @@ class EtcdRegistry:
             etcd,
             clock,
             random,
-            prefix=services_prefix(base_path),
-            decode=partial(decode, base_path),
+            prefix=all_prefix(base_path),  # one watch for instances and rules
+            decode=self._decode,
             changed=self._tell,
             patience=Seconds(_PATIENCE * ttl),
             asks=lambda: not self._registration.leases or _LISTING in self._troubles,
             troubled=partial(self._note, _READING),
             fine=partial(self._forget, _READING),
+            ruled=self._tell_rules,
         )
 
     @override
     def __repr__(self) -> str:
         return f"<EtcdRegistry {self._etcd!r}: {self._follower!r}>"
 
-    def start(self, changed: Callable[[tuple[Instance, ...]], None]) -> None:
+    def start(
+        self,
+        changed: Callable[[tuple[Instance, ...]], None],
+        ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+    ) -> None:
         """Open it; see `IRegistry`."""
         self._changed = changed
+        self._ruled = ruled
         self._etcd.start()
         self._registration.start()
 
@@ -107,6 +124,7 @@ class EtcdRegistry:
         await self._follower.stop()
         await self._etcd.stop()
         self._changed = lambda _: None
+        self._ruled = lambda _: None
         self._troubles.clear()
 
     def follow(self) -> None:
@@ -121,6 +139,43 @@ class EtcdRegistry:
         """Take our instances away; see `IRegistry`."""
         return self._registration.deregister()
 
+    def look(self) -> Deferred[Overview]:
+        """Read what stands there now; see `IRegistry`."""
+        return Deferred.fromCoroutine(self._look())
+
+    async def _look(self) -> Overview:
+        listing = await self._etcd.get_prefix(all_prefix(self._base_path))
+        instances: list[Instance] = []
+        rules: list[Posted] = []
+        for entry in listing.entries:
+            try:
+                found = self._decode(entry.key, entry.value)
+            except (UnreadableInstance, UnreadableRule) as error:
+                self.log.warn("passed over: {error}", error=error)
+                continue
+            if isinstance(found, Rule):
+                rules.append(Posted(found, entry.revision))
+            elif found is not None:
+                instances.append(found)
+        return Overview(tuple(instances), tuple(rules))
+
+    def post(self, service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
+        """Write a rule, if it is still the one that was read; see `IRegistry`."""
+        return Deferred.fromCoroutine(self._post(service, rule, revision))
+
+    async def _post(self, service: str, rule: Rule | None, revision: int) -> bool:
+        key = rule_key(self._base_path, service)
+        only_if = ((key, revision),)
+        if rule is None:
+            change = Transaction(only_if=only_if, deletes=(key,))
+        else:
+            before = await self._etcd.get(key)
+            over = b"" if before is None else before.value
+            put = Put(key=key, value=encode_rule(rule, over))
+            change = Transaction(only_if=only_if, puts=(put,))
+        is_written: bool = await self._etcd.transaction(change)
+        return is_written
+
     def health(self) -> RegistryHealth:
         """Tell how things stand; see `IRegistry`."""
         return RegistryHealth(
@@ -133,8 +188,19 @@ class EtcdRegistry:
             trouble="; ".join(dict.fromkeys(self._troubles.values())),
         )
 
+    def _decode(self, key: str, value: bytes) -> Instance | Rule | None:
+        """Return what stands under a key; what a later version keeps there is none."""
+        if key.startswith(services_prefix(self._base_path)):
+            return decode(self._base_path, key, value)
+        if key.startswith(rules_prefix(self._base_path)):
+            return decode_rule(self._base_path, key, value)
+        return None
+
     def _tell(self, instances: tuple[Instance, ...]) -> None:
         self._changed(instances)
+
+    def _tell_rules(self, rules: tuple[Posted, ...]) -> None:
+        self._ruled(rules)
 
     def _note_lease_trouble(self, error: Exception) -> None:
         # Etcd is away or stands still: when it is back, many may have been lost.

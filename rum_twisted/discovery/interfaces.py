@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from rum_twisted.terms.instance import Instance
+from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "IEtcd",
     "IRegistry",
     "Listing",
+    "Overview",
     "Put",
     "RegistryHealth",
     "RegistryState",
@@ -201,6 +203,14 @@ class RegistryHealth:
     trouble: str  # the last one, as an operator reads it; "" while there is none
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that stands in a registry at one moment."""
+
+    instances: tuple[Instance, ...]
+    rules: tuple[Posted, ...]
+
+
 class IRegistry(Interface):
     """A place where instances are listed, each by the process that it is.
 
@@ -209,13 +219,17 @@ class IRegistry(Interface):
     is away.
     """
 
-    def start(changed: Callable[[tuple[Instance, ...]], None]) -> None:
+    def start(
+        changed: Callable[[tuple[Instance, ...]], None],
+        ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+    ) -> None:
         """Open it.
 
         Args:
             changed: called with all instances of all services, first when they are
                 known and then after each change. While they are not known, as while
                 etcd has been away since the start, it is not called.
+            ruled: called with all traffic rules, each time before that.
         """
 
     def stop() -> Deferred[None]:
@@ -238,6 +252,29 @@ class IRegistry(Interface):
         Returns:
             a Deferred that fires when nobody new is told of them, or after a bounded
             time without an answer.
+        """
+
+    def look() -> Deferred[Overview]:
+        """Read what stands there now, for an operator; nothing is watched for it.
+
+        Returns:
+            a Deferred that fires with it, or fails with an ``EtcdError``.
+        """
+
+    def post(service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
+        """Write the traffic rule of a service, or with ``None`` delete it.
+
+        Of several who do so at the same time, exactly one succeeds.
+
+        Args:
+            service: whose rule it is.
+            rule: its new rule.
+            revision: of the rule that is replaced, as it was read; 0: there is none.
+
+        Returns:
+            a Deferred that fires with whether it was written: it was not if the rule
+            is another one by now. It fails with an ``EtcdError``, with
+            ``RulesUnknown`` where rules cannot be kept, or with ``InvalidRule``.
         """
 
     def health() -> RegistryHealth:

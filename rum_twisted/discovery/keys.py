@@ -1,4 +1,4 @@
-"""Where things lie in etcd: ``/rum/services/passport/NAME``.
+"""Where things lie in etcd: ``/rum/services/passport/NAME``, ``/rum/rules/passport``.
 
 Source: docs/discovery.md, "What lies in etcd".
 """
@@ -9,13 +9,32 @@ from typing import Final
 
 from rum_twisted.terms.instance import Instance
 
-__all__ = ["instance_key", "service_and_name", "services_prefix", "unique_name"]
+__all__ = [
+    "all_prefix",
+    "instance_key",
+    "rule_key",
+    "rules_prefix",
+    "service_and_name",
+    "service_of_rule",
+    "services_prefix",
+    "unique_name",
+]
 
 _SERVICES: Final = "services"
+_RULES: Final = "rules"
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9.-]+")
 _HOST_LENGTH: Final = 40  # of a host's name, in that of an instance
 _CHANCE_BITS: Final = 48
 _PARTS: Final = 2  # service and name, behind the prefix
+
+
+def all_prefix(base_path: str) -> str:
+    """Return what all keys of a network begin with.
+
+    Args:
+        base_path: the setting ``discovery.base_path``, e.g. ``/rum``.
+    """
+    return f"{base_path.rstrip('/')}/"
 
 
 def services_prefix(base_path: str) -> str:
@@ -24,7 +43,26 @@ def services_prefix(base_path: str) -> str:
     Args:
         base_path: the setting ``discovery.base_path``, e.g. ``/rum``.
     """
-    return f"{base_path.rstrip('/')}/{_SERVICES}/"
+    return f"{all_prefix(base_path)}{_SERVICES}/"
+
+
+def rules_prefix(base_path: str) -> str:
+    """Return what the keys of all traffic rules begin with."""
+    return f"{all_prefix(base_path)}{_RULES}/"
+
+
+def rule_key(base_path: str, service: str) -> str:
+    """Return the key of a service's traffic rule."""
+    return f"{rules_prefix(base_path)}{service}"
+
+
+def service_of_rule(base_path: str, key: str) -> str | None:
+    """Return whose rule lies under this key; ``None``: nobody's."""
+    prefix = rules_prefix(base_path)
+    service = key.removeprefix(prefix)
+    if not key.startswith(prefix) or not service or "/" in service:
+        return None
+    return service
 
 
 def instance_key(base_path: str, instance: Instance) -> str:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from typing_extensions import override
 from zope.interface import implementer
 
-from rum_twisted.discovery.interfaces import IRegistry, RegistryHealth, RegistryState
+from rum_twisted.discovery.errors import RulesUnknown
+from rum_twisted.discovery.interfaces import (
+    IRegistry,
+    Overview,
+    RegistryHealth,
+    RegistryState,
+)
 from rum_twisted.terms.instance import Instance
+from rum_twisted.terms.rule import Posted, Rule
 
 __all__ = ["MemoryRegistry"]
 
@@ -18,10 +25,15 @@ class MemoryRegistry:
 
     Args:
         given: instances that are always there.
+        refusal: why no traffic rules are kept; empty: they are.
     """
 
-    def __init__(self, given: tuple[Instance, ...] = ()) -> None:
+    def __init__(self, given: tuple[Instance, ...] = (), refusal: str = "") -> None:
         self._given = given
+        self._refusal = refusal
+        self._rules: dict[str, Posted] = {}
+        self._revision = 0  # grows by one with each rule
+        self._ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None
         self._ours: dict[tuple[str, str], Instance] = {}
         self._changed: Callable[[tuple[Instance, ...]], None] | None = None
         self._writes = 0
@@ -31,9 +43,14 @@ class MemoryRegistry:
     def __repr__(self) -> str:
         return f"<MemoryRegistry: {len(self._ours)} of ours, {len(self._given)} given>"
 
-    def start(self, changed: Callable[[tuple[Instance, ...]], None]) -> None:
+    def start(
+        self,
+        changed: Callable[[tuple[Instance, ...]], None],
+        ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+    ) -> None:
         """Begin; see `IRegistry`."""
         self._changed = changed
+        self._ruled = ruled
         if self._ours:
             self._registrations += 1
         self._tell()
@@ -63,6 +80,26 @@ class MemoryRegistry:
         self._tell()
         return succeed(None)
 
+    def look(self) -> Deferred[Overview]:
+        """Read what stands here; see `IRegistry`."""
+        instances = (*self._given, *self._ours.values())
+        return succeed(Overview(instances, tuple(self._rules.values())))
+
+    def post(self, service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
+        """Keep a rule, until this process ends; see `IRegistry`."""
+        if self._refusal:
+            return fail(RulesUnknown(self._refusal))
+        posted = self._rules.get(service)
+        is_current = revision == (0 if posted is None else posted.revision)
+        if is_current:
+            self._revision += 1
+            if rule is None:
+                self._rules.pop(service, None)
+            else:
+                self._rules[service] = Posted(rule, self._revision)
+            self._tell()
+        return succeed(is_current)
+
     def health(self) -> RegistryHealth:
         """Tell how things stand; see `IRegistry`."""
         is_open = self._changed is not None
@@ -78,4 +115,5 @@ class MemoryRegistry:
 
     def _tell(self) -> None:
         if self._changed is not None:
+            self._ruled(tuple(self._rules.values()))
             self._changed((*self._given, *self._ours.values()))

@@ -14,9 +14,11 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.discovery.directory import Changed, Directory, Watch
-from rum_twisted.discovery.interfaces import IRegistry, RegistryHealth
+from rum_twisted.discovery.interfaces import IRegistry, Overview, RegistryHealth
+from rum_twisted.discovery.rulebook import RuleBook, Ruled, RuleWatch
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.measure import Measuring
+from rum_twisted.terms.rule import Posted, Rule
 
 __all__ = ["DiscoveryClient"]
 
@@ -34,6 +36,7 @@ class DiscoveryClient(Service):
     def __init__(self, registry: IRegistry) -> None:
         self._registry = registry
         self._directory = Directory()
+        self._book = RuleBook()
         self._is_following = False
         self._is_closing = False
         self._waiters: list[Deferred[None]] = []
@@ -74,7 +77,7 @@ class DiscoveryClient(Service):
         return waiter
 
     def _open(self) -> None:
-        self._registry.start(self._directory.replace)
+        self._registry.start(self._directory.replace, self._book.replace)
         if self._is_following:
             self._registry.follow()
 
@@ -121,6 +124,32 @@ class DiscoveryClient(Service):
         """Return the services that anybody plays, by name."""
         self._follow()
         return self._directory.services()
+
+    def rules(self) -> tuple[Posted, ...]:
+        """Return the traffic rules as they are known now, by service; never waits."""
+        self._follow()
+        return self._book.rules
+
+    def watch_rules(self, changed: Ruled) -> RuleWatch:
+        """Be told when the traffic rules change.
+
+        Args:
+            changed: called with all of them after each change, not during this call,
+                and before whoever watches instances is told what changed with it.
+
+        Returns:
+            what ends it.
+        """
+        self._follow()
+        return self._book.watch(changed)
+
+    def look(self) -> Deferred[Overview]:
+        """Read what stands in the registry now; see `IRegistry`."""
+        return self._registry.look()
+
+    def post(self, service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
+        """Write a traffic rule; see `IRegistry`."""
+        return self._registry.post(service, rule, revision)
 
     def register(self, instance: Instance) -> None:
         """List an instance of this process, or change what is listed for it.

@@ -1,10 +1,17 @@
 """A fixed list of instances, for a few processes that do not move."""
 
+from typing import Final
+
 from rum_twisted.discovery.memory import MemoryRegistry
 from rum_twisted.terms.instance import Instance, InvalidInstance
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["instances_of", "static_registry"]
+
+_NO_RULES: Final = (
+    'discovery.backend is "static": its list has no versions, and no place where all '
+    'processes would find a traffic rule; due is "etcd"'
+)
 
 
 def instances_of(entries: tuple[str, ...]) -> tuple[Instance, ...]:
@@ -42,4 +49,4 @@ def static_registry(entries: tuple[str, ...]) -> MemoryRegistry:
     Raises:
         InvalidInstance: see `instances_of`.
     """
-    return MemoryRegistry(instances_of(entries))
+    return MemoryRegistry(instances_of(entries), _NO_RULES)

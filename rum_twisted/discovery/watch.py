@@ -1,4 +1,4 @@
-"""All instances, as etcd has them: list, then watch from there, for ever.
+"""All that a network keeps in etcd: list, then watch from there, for ever.
 
 A watch may end in many ways: a cut, a compaction, a token that ran out, an etcd that
 was restarted empty, or by saying nothing any more without anybody noticing. What
@@ -13,7 +13,7 @@ still remembers.
 - **What was known last stays**, while etcd is away. When it is back, for twice the
   life of a lease nobody is taken off the list who does not say so himself: in an etcd
   that was stopped or has lost its data, all have to register again, and until they
-  have, they are where they were.
+  have, they are where they were. A rule that went with an etcd's data stays for good.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,9 @@ from rum_twisted.discovery.interfaces import (
     Listing,
     RegistryState,
 )
+from rum_twisted.discovery.rules import UnreadableRule
 from rum_twisted.terms.instance import Instance, InstanceState
+from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["CHECK_INTERVAL", "GRACE", "Follower"]
@@ -57,7 +59,7 @@ STEADY: Final = Seconds(5.0)  # a watch that lived so long has worked
 _EARLIER: Final = 0.5  # up to this share: a thousand processes do not stay in step
 _FULL: Final = Seconds(60.0)  # until a registry with too many is looked at again
 
-Decode: TypeAlias = Callable[[str, bytes], Instance]
+Decode: TypeAlias = Callable[[str, bytes], Instance | Rule | None]
 _Mark: TypeAlias = tuple[bool, str, int, int]
 """Whether etcd has it and we have not, or the other way round; key, revision, lease."""
 
@@ -65,21 +67,23 @@ _Mark: TypeAlias = tuple[bool, str, int, int]
 class Follower:
     """A copy of what stands below a prefix.
 
-    Invariant: ``_marks`` is what etcd has told, and ``_shown`` what we tell: those of
-    it that are readable, and those of ``_fading``, which etcd has no more.
+    Invariant: ``_marks`` is what etcd has told, and ``_shown`` and ``_rules`` what we
+    tell: those of it that are readable, and those of ``_fading``, which etcd has no
+    more.
 
     Args:
         etcd: what is followed.
         clock: for waits and checks.
         random: spreads them.
         prefix: what the keys begin with.
-        decode: makes an instance of a key and its value.
+        decode: makes an instance or a rule of a key and its value; ``None``: neither.
         changed: called with all instances when they are known and after changes.
         patience: how long nobody is taken off the list after an outage.
         asks: whether to ask etcd now and then if it still answers. Who renews a lease
             knows that from his renewals, and calls `be_patient` himself.
         troubled: called with what each trial failed with.
         fine: called when a watch is up.
+        ruled: called with all rules, each time before ``changed`` is.
     """
 
     log = Logger()
@@ -97,6 +101,7 @@ class Follower:
         asks: Callable[[], bool] = lambda: True,
         troubled: Callable[[Exception], None] = lambda _: None,
         fine: Callable[[], None] = lambda: None,
+        ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
     ) -> None:
         self.state = RegistryState.STOPPED
         self._etcd = etcd
@@ -109,10 +114,12 @@ class Follower:
         self._asks = asks
         self._troubled = troubled
         self._fine = fine
+        self._ruled = ruled
         self._backoff = Backoff(random)
         self._revision = 0  # 0: nothing is known yet
         self._marks: dict[str, tuple[int, int]] = {}
         self._shown: dict[str, Instance] = {}
+        self._rules: dict[str, Posted] = {}
         self._fading: dict[str, float] = {}
         self._patient_until = 0.0
         self._gathering: IDelayedCall | None = None
@@ -142,7 +149,7 @@ class Follower:
             self.state = RegistryState.CONNECTING
             self._is_wanted = True
             self._revision = 0
-            for known in (self._marks, self._shown, self._fading):
+            for known in (self._marks, self._shown, self._rules, self._fading):
                 known.clear()
             self._running = Deferred.fromCoroutine(self._run())
             self._running.addErrback(self._ended)
@@ -224,10 +231,14 @@ class Follower:
 
     def _take_over(self, listing: Listing) -> None:
         is_first = not self._revision
+        has_lost_data = listing.revision < self._revision
         self._revision = listing.revision
         entries = {entry.key: entry for entry in listing.entries}
         for key in [key for key in self._marks if key not in entries]:
-            self._remove(key)
+            if has_lost_data and key in self._rules:
+                self._keep(key)
+            else:
+                self._remove(key)
         for key, entry in entries.items():
             if self._marks.get(key) != (entry.revision, entry.lease):
                 self._put(entry)
@@ -311,16 +322,33 @@ class Follower:
         self._tell_soon()
 
     def _put(self, entry: Entry) -> None:
-        self._marks[entry.key] = (entry.revision, entry.lease)
-        self._fading.pop(entry.key, None)
+        key = entry.key
+        self._marks[key] = (entry.revision, entry.lease)
+        self._fading.pop(key, None)
         try:
-            self._shown[entry.key] = self._decode(entry.key, entry.value)
-        except UnreadableInstance as error:
-            self._shown.pop(entry.key, None)
+            found = self._decode(key, entry.value)
+        except (UnreadableInstance, UnreadableRule) as error:
+            # A rule stays as it was: without one, a bad version gets its share.
+            self._shown.pop(key, None)
             self.log.warn("passed over: {error}", error=error)
+            return
+        if isinstance(found, Rule):
+            self._rules[key] = Posted(found, entry.revision)
+        elif found is not None:
+            self._shown[key] = found
+
+    def _keep(self, key: str) -> None:
+        """Keep a rule that nobody has deleted, though etcd has it no more."""
+        del self._marks[key]
+        self.log.warn(
+            "etcd has lost its data, and with it {key}; processes that run keep to it, "
+            "others do not know it: set it again",
+            key=key,
+        )
 
     def _remove(self, key: str) -> None:
         self._marks.pop(key, None)
+        self._rules.pop(key, None)
         instance = self._shown.get(key)
         if instance is None:
             return
@@ -356,6 +384,7 @@ class Follower:
             self._gathering.cancel()
         self._gathering = None
         if self._is_wanted:
+            self._ruled(tuple(self._rules.values()))
             self._changed(tuple(self._shown.values()))
 
     # Checking.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -12,22 +12,23 @@ from google.protobuf.message import Message
 from twisted.logger import Logger
 from typing_extensions import override
 
-from rum_twisted.rpc.breaker import BreakerState
 from rum_twisted.rpc.budget import RetryBudget
 from rum_twisted.rpc.channels import LEAVE_GRACE, Channels
 from rum_twisted.rpc.deadline import DEADLINE
 from rum_twisted.rpc.errors import ClientClosed, Code, NoInstance, RpcError
 from rum_twisted.rpc.hedge import Hedge
-from rum_twisted.rpc.interfaces import IInstances, IWatch
+from rum_twisted.rpc.interfaces import IInstances, IRules, IWatch
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.metrics import CallMetrics, Label
 from rum_twisted.rpc.options import CallOptions, FailMode
+from rum_twisted.rpc.routing import Routing
 from rum_twisted.rpc.selection import make_selector
 from rum_twisted.rpc.target import Metadata, Target
 from rum_twisted.terms.instance import Instance, InstanceState
+from rum_twisted.terms.rule import Posted
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["Line", "ServiceClient", "Tools"]
+__all__ = ["NOBODY", "Line", "ServiceClient", "Tools"]
 
 A = TypeVar("A", bound=Message)
 
@@ -56,6 +57,7 @@ class Tools:
     random: Random
     now: Callable[[], Seconds]
     log: Logger
+    rules: IRules | None = None  # None: no service has one
 
 
 class _Call(NamedTuple):
@@ -65,15 +67,15 @@ class _Call(NamedTuple):
     request: Any
     deadline: float
     key: str
+    who: str
     metadata: Metadata | None
 
 
 class ServiceClient:
     """What all clients of one service share.
 
-    Invariants: there is a target for each instance that may be called, and its
-    endpoint is held; ``_able`` are those with a closed breaker, ``_broken`` the
-    others.
+    Invariant: there is a target for each instance that may be called, and its
+    endpoint is held.
     """
 
     def __init__(self, name: str, options: CallOptions, tools: Tools) -> None:
@@ -85,25 +87,31 @@ class ServiceClient:
         self._tools = tools
         self._now = tools.now
         self._budget = RetryBudget(options.retry_ratio)
-        self._selector = make_selector(options.select_mode, options.zone, tools.random)
+        self._routing = Routing(
+            partial(make_selector, options.select_mode, options.zone, tools.random),
+            options.group,
+            options.zone,
+            self._count_turned_away,
+        )
         self._targets: dict[tuple[str, str], Target] = {}
-        self._able: list[Target] = []
-        self._broken: list[Target] = []
         self._is_closed = False
         self._has_too_many = False
-        self._watch: IWatch | None = None
+        self._watches: list[IWatch] = []
 
     @override
     def __repr__(self) -> str:
         return (
-            f"<Client of {self.name}: {len(self._able)} instances, {len(self._broken)} "
-            f"broken, {self.references} references>"
+            f"<Client of {self.name}: {self._routing.able} instances, "
+            f"{self._routing.broken} broken, {self.references} references>"
         )
 
     def open(self) -> None:
         """Learn who plays the service, now and from now on."""
-        instances = self._tools.instances
-        self._watch = instances.watch(self.name, self._change)
+        instances, rules = self._tools.instances, self._tools.rules
+        if rules is not None:
+            self._watches.append(rules.watch_rules(self._change_rules))
+            self._change_rules(rules.rules())
+        self._watches.append(instances.watch(self.name, self._change))
         self._change(instances.instances(self.name))
 
     def give_back(self) -> None:
@@ -116,12 +124,12 @@ class ServiceClient:
         """Watch no more and let all endpoints go."""
         if not self._is_closed:
             self._is_closed = True
-            if self._watch is not None:
-                self._watch.stop()
+            for watch in self._watches:
+                watch.stop()
             for target in self._targets.values():
                 self._let_go(target, grace)
             self._targets.clear()
-            self._sort_out()
+            self._routing.change([])
 
     async def call(
         self,
@@ -129,6 +137,7 @@ class ServiceClient:
         request: Any,
         timeout: float | None,
         key: str,
+        who: str,
         metadata: Metadata | None,
     ) -> A:
         """Call a method; see `XClient.call`."""
@@ -147,19 +156,24 @@ class ServiceClient:
                 method=method.path,
             )
         self._budget.deposit()
-        target = self._pick(method, key, now)
+        who = who or key or self._nobody()
+        target = self._pick(method, key, who, now)
         mode = options.fail_mode
         if mode is FailMode.FAILFAST or not method.may_repeat:
             return await target.attempt(method, request, deadline - now, metadata)
-        call = _Call(method, request, deadline, key, metadata)
+        call = _Call(method, request, deadline, key, who, metadata)
         if mode is FailMode.FAILBACKUP:
             answer: A = await self._back_up(call, target)
         elif mode is FailMode.FAILTRY:
             answer = await self._repeat(call, target, options.retries + 1)
         else:
-            known = len(self._able) + len(self._broken)
+            known = self._routing.known
             answer = await self._repeat(call, target, min(options.retries + 1, known))
         return answer
+
+    def version_for(self, who: str) -> str:
+        """Return the version that is tried with a member; see `XClient`."""
+        return self._routing.version_for(who)
 
     async def _repeat(self, call: "_Call", target: Target, attempts: int) -> Any:
         """Ask up to so many times, each time another instance, or with Failtry not."""
@@ -187,7 +201,7 @@ class ServiceClient:
             await self._pause(len(tried))
             if not tried[-1].is_gone:
                 return tried[-1]
-        return self._choose(call.key, self._now(), tried)
+        return self._routing.choose(call.key, call.who, self._now(), tried)
 
     async def _back_up(self, call: "_Call", target: Target) -> Any:
         """Ask another instance too if the first takes long; the loser is cancelled."""
@@ -200,7 +214,7 @@ class ServiceClient:
     def _ask_another(self, call: "_Call", target: Target) -> "asyncio.Task[Any] | None":
         """Begin a second attempt elsewhere, if there is anybody and it can be paid."""
         now = self._now()
-        backup = self._choose(call.key, now, [target])
+        backup = self._routing.choose(call.key, call.who, now, [target])
         if backup is None or now >= call.deadline or not self._budget.withdraw(now):
             return None
         attempt = backup.attempt(
@@ -222,13 +236,17 @@ class ServiceClient:
         longest = self._options.retry_pause * 2 ** (attempt - 1)
         await asyncio.sleep(longest * self._tools.random.uniform(0.5, 1.0))
 
-    def _pick(self, method: Method[Any, Any], key: str, now: Seconds) -> Target:
+    def _pick(
+        self, method: Method[Any, Any], key: str, who: str, now: Seconds
+    ) -> Target:
         """Return who is asked first."""
-        target = self._choose(key, now, ())
+        target = self._routing.choose(key, who, now, ())
         if target is not None:
             return target
         if not self._targets:
             details = "no instance is known that may be called"
+        elif self._routing.keeps_off_all:
+            details = f"{len(self._targets)} instances, the traffic rule allows none"
         else:
             details = f"{len(self._targets)} instances, none has answered of late"
         self._tools.metrics.series(
@@ -238,17 +256,21 @@ class ServiceClient:
             Code.UNAVAILABLE, f"{self.name}: {details}", method=method.path
         )
 
-    def _choose(self, key: str, now: Seconds, tried: Sequence[Target]) -> Target | None:
-        """Return one who has not been tried; ``None`` if there is none."""
-        able = self._able
-        if self._broken:
-            due = [each for each in self._broken if each.breaker.admits(now)]
-            able = able + due
-        if tried:
-            able = [each for each in able if each not in tried]
-        if len(able) > 1:
-            return self._selector.select(able, key, now)
-        return able[0] if able else None
+    def _nobody(self) -> str:
+        """Return what stands for a member where no call is anybody's in particular."""
+        return "" if self._routing.rule is None else str(self._tools.random.random())
+
+    def _count_turned_away(self, version: str) -> None:
+        """Count a call that a new version could not even be asked."""
+        label = Label(service=self.name, method="", address=NOBODY, version=version)
+        self._tools.metrics.series(label).observe(0.0, Code.UNAVAILABLE)
+
+    def _change_rules(self, rules: tuple[Posted, ...]) -> None:
+        """Take up by what rule calls go now."""
+        found = [each.rule for each in rules if each.rule.service == self.name]
+        rule = found[0] if found else None
+        if rule != self._routing.rule and not self._is_closed:
+            self._routing.change_rule(rule)
 
     def _change(self, instances: tuple[Instance, ...]) -> None:
         """Take up who plays the service now."""
@@ -270,8 +292,7 @@ class ServiceClient:
             if target is not None:  # another process at the same place
                 self._let_go(target, LEAVE_GRACE)
             self._targets[key] = self._target(instance)
-        self._selector.change(list(self._targets.values()))
-        self._sort_out()
+        self._routing.change(list(self._targets.values()))
 
     def _target(self, instance: Instance) -> Target:
         tools = self._tools
@@ -281,7 +302,7 @@ class ServiceClient:
             now=tools.now,
             random=tools.random,
             metrics=tools.metrics,
-            changed=self._sort_out,
+            changed=self._routing.sort_out,
         )
 
     def _let_go(self, target: Target, grace: Seconds) -> None:
@@ -308,10 +329,3 @@ class ServiceClient:
             )
         self._has_too_many = has_too_many
         return sorted(instances, key=lambda each: each.name)[:MOST_INSTANCES]
-
-    def _sort_out(self) -> None:
-        """Part the targets by their breakers."""
-        targets = list(self._targets.values())
-        closed = BreakerState.CLOSED
-        self._able = [each for each in targets if each.breaker.state is closed]
-        self._broken = [each for each in targets if each.breaker.state is not closed]

@@ -26,7 +26,7 @@ from typing_extensions import override
 from rum_twisted.rpc.calling import Line, ServiceClient, Tools
 from rum_twisted.rpc.channels import LEAVE_GRACE, STOP_GRACE, Channels, Limits
 from rum_twisted.rpc.errors import ClientClosed, TooManyServices
-from rum_twisted.rpc.interfaces import IInstances
+from rum_twisted.rpc.interfaces import IInstances, IRules
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.metrics import CallMetrics
 from rum_twisted.rpc.options import CallOptions, usual_options
@@ -85,6 +85,7 @@ class XClient:
         *,
         timeout: float | None = None,
         key: str = "",
+        who: str = "",
         metadata: Metadata | None = None,
     ) -> A:
         """Call a method of the service; to be awaited in asyncio code.
@@ -96,6 +97,9 @@ class XClient:
                 options. A call that is being served has no longer than its own.
             key: what is asked for; decides who is asked, if the service is called
                 by `SelectMode.CONSISTENT_HASH`.
+            who: the member on whose behalf it is called, by his CID; decides whether
+                a new version is asked, where a traffic rule has one tried. Without
+                it ``key`` does, and without both each call is for itself.
             metadata: goes along with every attempt.
 
         Raises:
@@ -105,7 +109,15 @@ class XClient:
         service = self._service
         if service is None:
             raise ClientClosed("this client was closed before")
-        return await service.call(method, request, timeout, key, metadata)
+        return await service.call(method, request, timeout, key, who, metadata)
+
+    def version_for(self, who: str) -> str:
+        """Return the version that is tried with a member; "": he has any of the others.
+
+        Args:
+            who: as for `call`.
+        """
+        return "" if self._service is None else self._service.version_for(who)
 
     def close(self) -> None:
         """Give the reference back; closing twice does no harm."""
@@ -125,12 +137,13 @@ class XClients(Service):
         options: how a service is called, by its name.
         limits: of every channel.
         tls: certificates; ``None``: without TLS.
+        rules: tells which calls go to new versions; ``None``: none do.
     """
 
     log = Logger()
     name = "clients"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it stands on
         self,
         instances: IInstances,
         clock: IReactorTime,
@@ -139,6 +152,7 @@ class XClients(Service):
         options: Callable[[str], CallOptions] = usual_options,
         limits: Limits | None = None,
         tls: TlsFiles | None = None,
+        rules: IRules | None = None,
     ) -> None:
         self.metrics = CallMetrics()
         self._clock = clock
@@ -151,6 +165,7 @@ class XClients(Service):
             random=random,
             now=self._now,
             log=self.log,
+            rules=rules,
         )
         self._services: dict[str, ServiceClient] = {}
         self._lines: dict[tuple[str, int], Line] = {}

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from rum_twisted.terms.instance import Instance
+from rum_twisted.terms.rule import Posted, Rule
 
-__all__ = ["IInstances", "IWatch"]
+__all__ = ["IInstances", "IRules", "IWatch"]
 
 
 class IWatch(Interface):
@@ -36,4 +38,27 @@ class IInstances(Interface):
             service: its name.
             changed: called with all that there are then. It is not called during
                 this call: `instances` tells how things are now. It must not raise.
+        """
+
+
+class IRules(Interface):
+    """Knows the traffic rules of services, now and as they change."""
+
+    def rules() -> tuple[Posted, ...]:
+        """Return the rules that are known now; never waits."""
+
+    def watch_rules(changed: Callable[[tuple[Posted, ...]], None]) -> IWatch:
+        """Ask to be told whenever the rules are others.
+
+        Args:
+            changed: called with all that there are then, before anybody is told of
+                instances that came with them. It must not raise.
+        """
+
+    def post(service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
+        """Write a rule if the one that was read with ``revision`` still stands.
+
+        Returns:
+            a Deferred that fires with whether it was written; of several who write,
+            for exactly one it was. It fails where rules cannot be written now.
         """

@@ -18,7 +18,7 @@ from rum_twisted.terms.histogram import Histogram
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["BUCKETS", "GONE", "OTHER", "CallMetrics", "Label", "Series"]
+__all__ = ["BUCKETS", "GONE", "OTHER", "CallMetrics", "Label", "Series", "p99_of"]
 
 BUCKETS: Final = tuple(
     Seconds(limit)
@@ -29,6 +29,7 @@ BUCKETS: Final = tuple(
 )
 """Upper limits of the histogram's buckets, in seconds; one more is above them all."""
 
+_P99: Final = 0.99
 MOST_SERIES: Final = 1000  # about 0.5 kB each
 GONE: Final = "gone"  # the address of those who are no more
 MOST_VERSIONS: Final = 10  # of a method, of those who are no more
@@ -172,3 +173,19 @@ class CallMetrics:
     def snapshot(self) -> tuple[Series, ...]:
         """Return all series as they are now, in no particular order."""
         return tuple(self._series.values())
+
+
+def p99_of(buckets: Iterable[int]) -> float:
+    """Return the 99th percentile of a histogram with `BUCKETS`, in seconds.
+
+    Within a bucket, calls are taken to lie evenly; beyond the last one, at its edge.
+    """
+    counts = tuple(buckets)
+    rank = sum(counts) * _P99
+    below = 0.0
+    for place, count in enumerate(counts[: len(BUCKETS)]):
+        if count and below + count >= rank:
+            lower = BUCKETS[place - 1] if place else 0.0
+            return lower + (BUCKETS[place] - lower) * (rank - below) / count
+        below += count
+    return float(BUCKETS[-1]) if sum(counts) else 0.0

@@ -92,7 +92,9 @@ async def authenticate(
         Unreadable: the answer is none.
     """
     request = pb2.AuthenticateRequest(cid=cid, password=password, address=address)
-    answer = await client.call(_AUTHENTICATE, request, timeout=timeout, key=cid)
+    answer = await client.call(
+        _AUTHENTICATE, request, timeout=timeout, key=cid, who=cid
+    )
     match answer.WhichOneof("outcome"):
         case "account":
             return account_of(answer.account)

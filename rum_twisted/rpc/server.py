@@ -21,7 +21,7 @@ from rum_twisted.rpc.channels import Limits
 from rum_twisted.rpc.health_service import HEALTH, Health
 from rum_twisted.rpc.metrics import CallMetrics
 from rum_twisted.rpc.reflection import Reflection
-from rum_twisted.rpc.servicing import IServicer, handlers_of
+from rum_twisted.rpc.servicing import IServicer, UnderWay, handlers_of
 from rum_twisted.rpc.tls import TlsFiles, server_credentials
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
@@ -99,6 +99,7 @@ class RpcServer(Service):
         self._starting: Deferred[None] = succeed(None)
         self.metrics = CallMetrics()
         self.address = ""  # host:port, with the port that was opened
+        self.under_way = UnderWay()
 
     @override
     def __repr__(self) -> str:
@@ -155,7 +156,11 @@ class RpcServer(Service):
         )
         for servicer in self._servicers:
             handlers = handlers_of(
-                servicer, self._clock, settings.longest_call, self.metrics
+                servicer,
+                self._clock,
+                settings.longest_call,
+                self.metrics,
+                self.under_way,
             )
             server.add_generic_rpc_handlers((handlers,))
         names = [servicer.name for servicer in self._servicers]

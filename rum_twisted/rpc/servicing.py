@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from typing_extensions import override
 
 from rum_twisted.rpc.conversation import ServerConversation
 from rum_twisted.rpc.deadline import DEADLINE
@@ -27,6 +28,7 @@ __all__ = [
     "Conversing",
     "IServicer",
     "Refusal",
+    "UnderWay",
     "handlers_of",
     "incoming_metadata",
 ]
@@ -86,6 +88,20 @@ class IServicer(Protocol):
         """All its methods."""
 
 
+class UnderWay:
+    """Counts the calls that are being answered."""
+
+    __slots__ = ("begun", "count")
+
+    def __init__(self) -> None:
+        self.count = 0  # now
+        self.begun = 0  # since the start
+
+    @override
+    def __repr__(self) -> str:
+        return f"<UnderWay: {self.count}, {self.begun} begun>"
+
+
 class _Handler:
     """Answers one method, within its time."""
 
@@ -97,8 +113,10 @@ class _Handler:
         clock: IReactorTime,
         longest: Seconds,
         series: Series,
+        under_way: UnderWay,
     ) -> None:
         self._series = series
+        self._under_way = under_way
         self._path = answering.method.path
         self._answer = answering.answer
         self._clock = clock
@@ -108,6 +126,16 @@ class _Handler:
         self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> Any:
         """Answer a call; the caller's deadline holds, and our own bound."""
+        self._under_way.count += 1
+        self._under_way.begun += 1
+        try:
+            return await self._serve(request, context)
+        finally:
+            self._under_way.count -= 1
+
+    async def _serve(
+        self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> Any:
         remaining = context.time_remaining()
         limit = self._longest
         if remaining is not None and remaining < limit:
@@ -170,6 +198,7 @@ def handlers_of(
     clock: IReactorTime,
     longest: Seconds,
     metrics: CallMetrics,
+    under_way: UnderWay,
 ) -> grpc.GenericRpcHandler:
     """Return gRPC's handlers of a service.
 
@@ -178,6 +207,7 @@ def handlers_of(
         clock: what deadlines are kept on.
         longest: a call may take, whatever its caller allows.
         metrics: counts the calls.
+        under_way: counts those that are being answered.
     """
 
     def series(method: Method[Any, Any]) -> Series:
@@ -193,7 +223,7 @@ def handlers_of(
                 response_serializer=method.write_answer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            _Handler(entry, clock, longest, series(method)).serve,
+            _Handler(entry, clock, longest, series(method), under_way).serve,
             request_deserializer=method.read_request,
             response_serializer=method.write_answer,
         )

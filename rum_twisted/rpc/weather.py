@@ -78,7 +78,7 @@ class WeatherServicer:
 
 
 async def metar(
-    client: XClient, station: str, near: Position | None, timeout: Seconds
+    client: XClient, station: str, near: Position | None, who: str, timeout: Seconds
 ) -> str | None:
     """Ask another process for a station's report; see `IWeather.metar`.
 
@@ -86,6 +86,7 @@ async def metar(
         client: of `WEATHER`.
         station: as typed.
         near: where the one who asks is.
+        who: his CID, if it is known; it does not go along.
         timeout: for the answer.
 
     Raises:
@@ -94,7 +95,9 @@ async def metar(
         Unreadable: the answer is none.
     """
     request = _request(station, near)
-    answer = await client.call(METAR, request, timeout=timeout, key=request.station)
+    answer = await client.call(
+        METAR, request, timeout=timeout, key=request.station, who=who
+    )
     if answer.WhichOneof("outcome") == "report":
         return answer.report
     _check_absence(answer)
@@ -102,11 +105,13 @@ async def metar(
 
 
 async def decoded(
-    client: XClient, station: str, near: Position | None, timeout: Seconds
+    client: XClient, station: str, near: Position | None, who: str, timeout: Seconds
 ) -> Weather | None:
     """Ask another process for a station's weather; see `metar`."""
     request = _request(station, near)
-    answer = await client.call(_DECODED, request, timeout=timeout, key=request.station)
+    answer = await client.call(
+        _DECODED, request, timeout=timeout, key=request.station, who=who
+    )
     if answer.WhichOneof("outcome") == "observation":
         return weather_of(answer.observation)
     _check_absence(answer)

@@ -17,6 +17,7 @@ from rum_twisted.rpc.client import XClient, XClients
 from rum_twisted.rpc.convert import Unreadable
 from rum_twisted.rpc.errors import RpcError
 from rum_twisted.rpc.weather import WEATHER, decoded, metar
+from rum_twisted.session.asker import asker
 from rum_twisted.session.interfaces import IWeather, NoWeatherSource
 from rum_twisted.terms.identity import fold
 from rum_twisted.terms.measure import Measure, Measuring
@@ -29,7 +30,7 @@ __all__ = ["RemoteWeather"]
 T = TypeVar("T")
 
 Question: TypeAlias = Callable[
-    [XClient, str, Position | None, Seconds], Coroutine[Any, Any, T | None]
+    [XClient, str, Position | None, str, Seconds], Coroutine[Any, Any, T | None]
 ]
 
 AT_ONCE: Final = 8  # a call under way takes 27 kB
@@ -132,12 +133,15 @@ class RemoteWeather(Service):
         """Ask when it is our turn; where too many wait already, there is no report."""
         if self.asking >= MOST:
             return succeed(None)
-        # A place counts only where no station is named.
-        key = (question, fold(station), None if station else near)
+        who = asker()
+        # A place counts only where no station is named. Who asks does not count, unless
+        # another version of the service is to answer him.
+        version = client.version_for(who or station)
+        key = (question, fold(station), None if station else near, version)
         look_up = self._open.get(key)
         if look_up is None:
             look_up = self._open[key] = _LookUp(
-                key, partial(question, client, station, near, self._answer_within)
+                key, partial(question, client, station, near, who, self._answer_within)
             )
             self._turns.append(look_up)
         answer: Deferred[T | None] = Deferred(self._give_up)

@@ -7,15 +7,18 @@ from twisted.trial.unittest import SkipTest
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
+from rum_twisted.discovery.errors import RulesUnknown
 from rum_twisted.discovery.etcd import EtcdRegistry
 from rum_twisted.discovery.interfaces import IEtcd, IRegistry, RegistryState
 from rum_twisted.discovery.memory import MemoryRegistry
 from rum_twisted.discovery.static import static_registry
 from rum_twisted.terms.instance import InstanceState
+from rum_twisted.terms.rule import Posted
 from rum_twisted.terms.units import Seconds
 from tests.support.etcd_case import CLOCK, EtcdTestCase, shared_etcd, until
 from tests.support.instances import Told, make_instance
 from tests.support.memory_etcd import MemoryEtcd, MemoryStore
+from tests.support.rules import make_rule
 
 TTL = Seconds(5.0)
 
@@ -27,6 +30,7 @@ class Contract:
         """The promises of `IRegistry` to one process."""
 
         given: tuple[str, ...] = ()  # names that are always there
+        keeps_rules = True
 
         def make_registry(self) -> IRegistry:
             """Return a registry that is not started."""
@@ -168,6 +172,42 @@ class Contract:
             self.registry.register(make_instance("a-2"))
             await self.names_are("a-2")
 
+        async def test_rules(self) -> None:
+            """A rule is written, told, replaced by who has read it, and deleted."""
+            if not self.keeps_rules:
+                refused = self.registry.post("passport", make_rule(), 0)
+                await self.assertFailure(refused, RulesUnknown)
+                return
+            told: list[tuple[Posted, ...]] = []
+            self.registry.start(self.told, told.append)
+            self.registry.follow()
+            await self.names_are()
+            rule = make_rule(service="passport")
+            self.assertTrue(await self.registry.post("passport", rule, 0))
+            self.assertFalse(await self.registry.post("passport", rule, 0))
+            (posted,) = (await self.registry.look()).rules
+            self.assertEqual(posted.rule, rule)
+            await until(lambda: told and told[-1] == (posted,), "it is told")
+            other = make_rule(20.0, service="passport")
+            is_late = posted.revision - 1
+            self.assertFalse(await self.registry.post("passport", other, is_late))
+            self.assertTrue(
+                await self.registry.post("passport", other, posted.revision)
+            )
+            (posted,) = (await self.registry.look()).rules
+            self.assertEqual(posted.rule.share, 20.0)
+            self.assertTrue(await self.registry.post("passport", None, posted.revision))
+            await until(lambda: told[-1] == (), "its end is told")
+            self.assertEqual((await self.registry.look()).rules, ())
+
+        async def test_looking(self) -> None:
+            """Who is there is told at once."""
+            self.start()
+            self.registry.register(make_instance())
+            await self.names_are("a-1")
+            names = {each.name for each in (await self.registry.look()).instances}
+            self.assertEqual(names, {"a-1", *self.given})
+
     class SharedRegistryTests(RegistryTests):
         """The promises of one that several processes share."""
 
@@ -255,6 +295,7 @@ class StaticRegistryTests(Contract.RegistryTests):
     """Instances from a list, besides those of this process."""
 
     given = ("static-1", "static-2")
+    keeps_rules = False
 
     @override
     def make_registry(self) -> IRegistry:

@@ -49,7 +49,7 @@ class Reporter:
     def __init__(self, name: str) -> None:
         self.called = name
         self.delay = 0.0  # seconds
-        self.refusals: list[Code] = []  # for the next calls
+        self.refusals: list[Code | None] = []  # for the next calls; None: none
         self.is_refusing: Code | None = None  # for all calls
         self.asked = 0
         self.given_up = 0  # calls that were cancelled before they were answered

@@ -28,6 +28,10 @@ class SlowClients:
         self.calls.append(asyncio.get_running_loop().create_future())
         return await self.calls[-1]
 
+    def version_for(self, who: str) -> str:
+        """Return what is tried with a member: nothing."""
+        return ""
+
     def close(self) -> None:
         """Do nothing."""
 

@@ -22,7 +22,7 @@ from rum_twisted.rpc.generated import weather_pb2 as pb2
 from rum_twisted.rpc.metrics import GONE
 from rum_twisted.rpc.options import CallOptions, FailMode, SelectMode
 from rum_twisted.rpc.server import RpcServer, ServerSettings
-from rum_twisted.rpc.servicing import Answering, incoming_metadata
+from rum_twisted.rpc.servicing import Answering, IServicer, incoming_metadata
 from rum_twisted.rpc.weather import METAR
 from rum_twisted.terms.instance import InstanceState
 from rum_twisted.terms.units import Seconds
@@ -40,7 +40,7 @@ class FabricTestCase(AsyncioTestCase):
         super().setUp()
         self.instances = ListedInstances()
 
-    def serve(self, reporter: Reporter, **settings: Any) -> str:
+    def serve(self, reporter: IServicer, **settings: Any) -> str:
         """Serve; return the address."""
         server = RpcServer(ServerSettings(**settings), [reporter], self.reactor)
         server.startService()

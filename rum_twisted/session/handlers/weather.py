@@ -8,6 +8,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from rum_twisted.session.asker import asked_by
 from rum_twisted.session.errors import NoSuchWeather
 from rum_twisted.session.interfaces import NoWeatherSource
 from rum_twisted.session.replies import SERVER
@@ -40,7 +41,8 @@ def report(session: Session, message: MetarRequest) -> None:
     station = message.station
     if fold(message.report_kind) == fold(_METAR) and station is not None:
         found = partial(_send_report, session, client)
-        looked_up = session.network.weather.metar(station, client.position)
+        with asked_by(client.cid):
+            looked_up = session.network.weather.metar(station, client.position)
         _await(session, station, looked_up, found)
 
 
@@ -48,7 +50,8 @@ def weather(session: Session, message: WeatherRequest) -> None:
     """Answer with the layers around a station, or error 009, once they are known."""
     client = session.identify(message.source)
     found = partial(_send_layers, session, client)
-    looked_up = session.network.weather.weather(message.station, client.position)
+    with asked_by(client.cid):
+        looked_up = session.network.weather.weather(message.station, client.position)
     _await(session, message.station, looked_up, found)
 
 

@@ -29,9 +29,12 @@ from rum_twisted.accounts.waiting import WaitingAccounts
 from rum_twisted.config import Config, ServicesSettings
 from rum_twisted.discovery.choose import CannotDiscover, make_discovery
 from rum_twisted.discovery.directory import Watch
+from rum_twisted.discovery.interfaces import RegistryState
+from rum_twisted.discovery.rulebook import RuleWatch
 from rum_twisted.discovery.service import DiscoveryClient
 from rum_twisted.rpc.client import XClients
-from rum_twisted.rpc.interfaces import IInstances, IWatch
+from rum_twisted.rpc.interfaces import IInstances, IRules, IWatch
+from rum_twisted.rpc.judge import Judge, Noted
 from rum_twisted.rpc.logbook import LogbookServicer
 from rum_twisted.rpc.options import CallOptions, SelectMode, usual_options
 from rum_twisted.rpc.passport import PassportServicer
@@ -54,7 +57,8 @@ __all__ = ["UNFIT", "Fabric", "Listing"]
 
 # The two rooms do not know each other.
 classImplements(Watch, IWatch)
-classImplements(DiscoveryClient, IInstances)
+classImplements(RuleWatch, IWatch)
+classImplements(DiscoveryClient, IInstances, IRules)
 
 UNFIT: Final = (CannotDiscover, CannotServe, TlsError)
 """What an operator can mend, from the making of a `Fabric` or from its start."""
@@ -105,6 +109,7 @@ class Fabric:
             random,
             options=partial(_options_of, config),
             tls=tls,
+            rules=cast(IRules, self.discovery),
         )
         self._server_settings = ServerSettings(
             listen=settings.listen,
@@ -113,6 +118,12 @@ class Fabric:
             allow_plaintext=settings.allow_plaintext,
         )
         self._servicers: list[IServicer] = []
+        self._listing: Listing | None = None
+
+    @property
+    def name(self) -> str:
+        """What others know this process by; empty while it is not listed."""
+        return "" if self._listing is None else self._listing.instance_name
 
     # What others play.
 
@@ -179,6 +190,22 @@ class Fabric:
         for service in self.discovery.services():
             yield from self.discovery.instances(service)
 
+    def judge(self, noted: Noted) -> Judge:
+        """Return what ends trials of versions that do too badly, by our own calls.
+
+        Args:
+            noted: called with each rule that it has backed out.
+        """
+        return Judge(
+            cast(IRules, self.discovery),
+            self.clients.metrics,
+            self._reactor,
+            self._now,
+            name=lambda: self.name,
+            can_write=lambda: self.discovery.health.state is RegistryState.LIVE,
+            noted=noted,
+        )
+
     # What we play.
 
     def offer_accounts(self, accounts: IAccounts, logbook: ILogbook) -> LogbookServicer:
@@ -225,19 +252,20 @@ class Fabric:
         """Return the endpoint, where all is answered that was offered so far."""
         return RpcServer(self._server_settings, self._servicers, self._reactor)
 
-    def listing(self, server: RpcServer) -> IService:
+    def listing(self, server: RpcServer) -> "Listing":
         """Return what tells others of us: to be started last, and stopped first."""
         services = self._config.services
         roles = services.roles
         if not self._config.hosts_plugins:  # whoever called would find nothing
             roles = tuple(role for role in roles if role != PLUGIN)
-        return Listing(
+        self._listing = Listing(
             self.discovery,
             replace(services, roles=roles),
             lambda: server.address,
             self._reactor,
             self._now,
         )
+        return self._listing
 
 
 class Listing(Service):
@@ -273,6 +301,11 @@ class Listing(Service):
     def __repr__(self) -> str:
         return f"<Listing: {', '.join(each.service for each in self.instances)}>"
 
+    @property
+    def instance_name(self) -> str:
+        """What others know this process by; empty while it is not listed."""
+        return self.instances[0].name if self.instances else ""
+
     def unready(self) -> str:
         """Tell why others may not find us; see `Needed`."""
         is_listed = bool(self.instances) and self._discovery.health.is_registered
@@ -298,14 +331,36 @@ class Listing(Service):
             )
             for role in settings.roles
         )
-        for instance in self.instances:
-            self._discovery.register(instance)
+        self._register()
         self.log.info(
             "this process plays {roles} as {name} at {address}",
             roles=", ".join(settings.roles),
             name=name,
             address=self.instances[0].address,
         )
+
+    def change_state(self, state: InstanceState) -> Deferred[None]:
+        """Tell others to call us or not to.
+
+        Returns:
+            a Deferred that fires when the registry has it, or after a bounded time.
+        """
+        self.instances = tuple(replace(each, state=state) for each in self.instances)
+        self._register()
+        return Deferred.fromCoroutine(self._written())
+
+    def _register(self) -> None:
+        for instance in self.instances:
+            self._discovery.register(instance)
+
+    async def _written(self) -> None:
+        """Wait until the registry has what we have told it, but not for long."""
+        deadline = self._clock.seconds() + _DRAIN_WITHIN
+        while (
+            not self._discovery.health.is_registered
+            and self._clock.seconds() < deadline
+        ):
+            await deferLater(self._clock, _BETWEEN_LOOKS)
 
     @override
     def stopService(self) -> Deferred[None]:
@@ -323,12 +378,7 @@ class Listing(Service):
             return
         for instance in instances:
             self._discovery.register(replace(instance, state=InstanceState.DRAINING))
-        deadline = self._clock.seconds() + _DRAIN_WITHIN
-        while (
-            not self._discovery.health.is_registered
-            and self._clock.seconds() < deadline
-        ):
-            await deferLater(self._clock, _BETWEEN_LOOKS)
+        await self._written()
         await self._discovery.deregister()
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rum_twisted.pergola.service import PergolaService
     from rum_twisted.plugins.front import PluginFront
     from rum_twisted.plugins.host import PluginHost
+    from rum_twisted.rpc.server import RpcServer
 
 __all__ = ["build_services", "check_fabric"]
 
@@ -144,7 +145,8 @@ class _Tree:
         guard = self._guard(admin, None if accounts is None else accounts[1], pergola)
         self._finish_console(guard)
         if self._fabric is not None and server is not None:
-            self._add(self._fabric.listing(server))
+            logbook = None if accounts is None else accounts[1]
+            self._operate(self._fabric, server, logbook)
         roster = None if self._front is None else self._front.roster
         self._add(*manhole(config, self._reactor, root, admin, roster))
         self._add(*self._systemd())
@@ -216,6 +218,18 @@ class _Tree:
         self._fabric = _make_fabric(self._config, self._reactor, self._random)
         self._root.excusable += UNFIT
         self._add(self._fabric.discovery, self._fabric.clients)
+
+    def _operate(
+        self, fabric: "Fabric", server: "RpcServer", logbook: ILogbook | None
+    ) -> None:
+        """List this process, and let its operator decide who is called."""
+        from rum_twisted.assembly.operated import operate  # noqa: PLC0415 - as above
+
+        commands, services = operate(
+            fabric, self._config.services, server, logbook, self._reactor, _now
+        )
+        self._commands.update(commands)
+        self._add(*services)
 
     def _accounts(self) -> tuple[IAccounts, ILogbook] | None:
         """Return the accounts and the logbook, ours or others'; offer ours."""

@@ -30,15 +30,19 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "account": ("accounts", "Add, change, suspend, list, import, export members."),
         "audit": ("audit", "Who of the staff did what, to whom, when and from where."),
+        "canary": ("canary", "Try a new version of a service, or end the trial."),
         "console": ("console", "Make the password of the administration port."),
         "database": ("database", "Look at the database's tables, or bring them up."),
+        "drain": ("services", "Take a process out of service; no call is lost."),
         "guard": ("guard", "What the server does before memory or CPU run out."),
         "heap": ("heap", "What the running server's memory is made of, and grows by."),
         "hours": ("sessions", "How long a member was on, by position."),
         "lockouts": ("lockouts", "Who is kept waiting after wrong passwords."),
         "manhole": ("manhole", "A Python prompt inside the running server."),
         "owners": ("heap", "Whose the running server's memory is."),
+        "services": ("services", "Who plays which service, and how he answers."),
         "sessions": ("sessions", "When a member was on, and as what."),
+        "undrain": ("services", "Bring a drained process back into service."),
     }
 )
 

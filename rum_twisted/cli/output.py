@@ -7,15 +7,18 @@ without its control signs: a name must not be able to steer a terminal.
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from itertools import count
+from typing import Final, TypeAlias
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,10 +31,22 @@ from rich.text import Text
 
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["Facts", "Output", "as_json_option", "iso", "printable", "progress", "utc"]
+__all__ = [
+    "Facts",
+    "Output",
+    "Records",
+    "as_json_option",
+    "iso",
+    "printable",
+    "progress",
+    "utc",
+]
 
 Facts = Mapping[str, object]
 """What a program is told of one thing; JSON can hold each value."""
+
+Records: TypeAlias = Iterable[tuple[Facts, Sequence[str]]]
+"""For each of many things its facts, and the cells of its line."""
 
 _PIPED_WIDTH: Final = 200  # columns, where there is no terminal to ask
 
@@ -107,9 +122,33 @@ class Output:
                 table.add_row(Text(name), Text(_lines(value)))
         _console().print(table)
 
-    def records(
-        self, headings: Sequence[str], found: Iterable[tuple[Facts, Sequence[str]]]
+    def watch(
+        self,
+        look: Callable[[], Records],
+        headings: Sequence[str],
+        interval: float,
+        rounds: int | None,
     ) -> None:
+        """Print many things again and again, on a terminal in the same place.
+
+        Args:
+            look: returns what there is to print now, as for `records`.
+            headings: of the table's columns.
+            interval: seconds between two looks.
+            rounds: how many times; ``None``: until somebody interrupts.
+        """
+        counted = count() if rounds is None else range(rounds)
+        if self.as_json:
+            for number in counted:
+                _pause(interval if number else 0.0)
+                _print_json([facts for facts, _ in look()])
+            return
+        with Live(console=_console(), auto_refresh=False) as live:
+            for number in counted:
+                _pause(interval if number else 0.0)
+                live.update(_table(headings, look()), refresh=True)
+
+    def records(self, headings: Sequence[str], found: Records) -> None:
         """Print many things.
 
         Args:
@@ -119,12 +158,21 @@ class Output:
         if self.as_json:
             _print_array(facts for facts, _ in found)
             return
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
-        for _, cells in found:
-            table.add_row(*(Text(_lines(cell)) for cell in cells))
-        _console().print(table)
+        _console().print(_table(headings, found))
+
+
+def _table(headings: Sequence[str], found: Records) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for _, cells in found:
+        table.add_row(*(Text(_lines(cell)) for cell in cells))
+    return table
+
+
+def _pause(seconds: float) -> None:
+    """Let some time pass; nobody else waits in this process."""
+    time.sleep(seconds)  # noqa: TID251 - see above
 
 
 def _lines(text: str) -> str:

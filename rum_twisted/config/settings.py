@@ -818,6 +818,15 @@ class ServicesSettings:
             'of a container, say. "" tells the one that was opened.',
         ),
     )
+    drain_within: float = field(
+        default=30.0,
+        metadata=_about(
+            Number(0.1, 3600.0),
+            "How long the calls under way may take when rumctl drain takes this "
+            "process out of service; it ends then all the same.",
+            unit="seconds",
+        ),
+    )
     version: str = field(
         default="",
         metadata=_about(

@@ -1,4 +1,4 @@
-"""The manual, ``docs/rumctl.md``, speaks of what there is."""
+"""The manuals, ``docs/rumctl.md`` and others, speak of what there is."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,10 @@ NOUNS: Final = (
     "lockouts",
     "sessions",
 )
-MANUAL: Final = (Path(__file__).parents[3] / "docs" / "rumctl.md").read_text("utf-8")
+TRAFFIC: Final = ("canary", "drain", "services", "undrain")
+DOCS: Final = Path(__file__).parents[3] / "docs"
+MANUAL: Final = (DOCS / "rumctl.md").read_text("utf-8")
+CANARY: Final = (DOCS / "canary.md").read_text("utf-8")
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -36,10 +39,12 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
         yield from commands(inner, f"{path} {name}")
 
 
-def explained() -> Iterator[tuple[str, click.Command]]:
-    """Yield the commands of the nouns that the manual is about."""
+def explained(
+    nouns: tuple[str, ...] = NOUNS,
+) -> Iterator[tuple[str, click.Command]]:
+    """Yield the commands of the nouns that a manual is about."""
     context = click.Context(rumctl)
-    for noun in NOUNS:
+    for noun in nouns:
         command = rumctl.get_command(context, noun)
         assert command is not None
         yield from commands(command, f"rumctl {noun}")
@@ -70,3 +75,13 @@ class ManualTests(SynchronousTestCase):
         """As the importer knows it."""
         for name, meaning in COLUMNS.items():
             self.assertTrue(f"| `{name}` | {meaning} |" in MANUAL, name)
+
+    def test_commands_about_services(self) -> None:
+        """They have a page of their own, with all their options."""
+        for path, command in explained(TRAFFIC):
+            self.assertTrue(command.help, path)
+            self.assertTrue(path in CANARY, path)
+            for parameter in command.params:
+                if isinstance(parameter, click.Option):
+                    for name in parameter.opts + parameter.secondary_opts:
+                        self.assertTrue(name in CANARY, f"{path} {name}")

@@ -1,0 +1,183 @@
+"""Takes this process out of service without losing a call.
+
+::
+
+    SERVING ──drain──▶ DRAINING ──nothing under way──▶ the process ends
+       ▲                  │    └──and it shall stay──▶ ASIDE
+       └─────undrain──────┴──────────────undrain─────────┘
+
+While it drains it still answers: whoever has not heard of it as yet loses nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from rum_twisted.assembly.fabric import Listing
+from rum_twisted.control.lines import Refused
+from rum_twisted.control.server import Command
+from rum_twisted.rpc.servicing import UnderWay
+from rum_twisted.terms.instance import InstanceState
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["Drain", "DrainState"]
+
+QUIET: Final = Seconds(0.5)  # without a call, until we believe that all have heard
+_BETWEEN_LOOKS: Final = Seconds(0.05)
+
+
+class DrainState(Enum):
+    """How far it is."""
+
+    SERVING = "serving"
+    DRAINING = "draining"
+    ASIDE = "aside"  # drained, and running on
+    ENDING = "ending"
+
+
+class Drain(Service):
+    """Drains this process when an operator says so.
+
+    Args:
+        listing: tells others.
+        under_way: the calls that others make.
+        clock: the reactor.
+        within: how long calls under way may take; the process ends then all the same.
+        end: ends the process, as a signal would.
+        serves_clients: pilots and controllers are connected here, who would be cut.
+    """
+
+    log = Logger()
+    name = "drain"
+
+    def __init__(
+        self,
+        listing: Listing,
+        under_way: UnderWay,
+        clock: IReactorTime,
+        within: Seconds,
+        end: Callable[[], None],
+        *,
+        serves_clients: bool,
+    ) -> None:
+        self.state = DrainState.SERVING
+        self._listing = listing
+        self._under_way = under_way
+        self._clock = clock
+        self._within = within
+        self._end = end
+        self._serves_clients = serves_clients
+        self._stays = False
+        self._draining: Deferred[None] | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Drain: {self.state.value}>"
+
+    @property
+    def commands(self) -> dict[str, Command]:
+        """What may be asked over the control socket, by name."""
+        return {
+            "drain.look": self._look,
+            "drain.begin": self._begin,
+            "drain.undo": self._undo,
+        }
+
+    @override
+    def stopService(self) -> None:
+        """Wait for nothing any more."""
+        super().stopService()
+        self._give_up()
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "name": self._listing.instance_name,
+            "state": self.state.value,
+            "under_way": self._under_way.count,
+            "services": [each.service for each in self._listing.instances],
+        }
+
+    def _look(self, arguments: Mapping[str, Any]) -> dict[str, object]:
+        return self._facts()
+
+    def _begin(self, arguments: Mapping[str, Any]) -> dict[str, object]:
+        """Begin to drain; ``stays``: run on afterwards."""
+        self._check_name(arguments)
+        if self._serves_clients:
+            raise Refused(
+                "pilots and controllers are connected to this process; it is stopped "
+                "like any other (SIGTERM), and they log on anew"
+            )
+        if self.state is DrainState.ENDING:
+            raise Refused("it ends already")
+        self._stays = arguments.get("stays") is True
+        if self._draining is None:
+            self.state = DrainState.DRAINING
+            self.log.info(
+                "drain: this process takes no new calls ({by})", by=_by(arguments)
+            )
+            self._draining = Deferred.fromCoroutine(self._drain())
+            self._draining.addErrback(self._ended)
+        return self._facts()
+
+    def _undo(self, arguments: Mapping[str, Any]) -> Deferred[dict[str, object]]:
+        """Serve again."""
+        self._check_name(arguments)
+        if self.state not in (DrainState.DRAINING, DrainState.ASIDE):
+            raise Refused(f"it is not drained: {self.state.value}")
+        self._give_up()
+        self.state = DrainState.SERVING
+        self.log.info("drain: this process serves again ({by})", by=_by(arguments))
+        told = self._listing.change_state(InstanceState.UP)
+        return told.addCallback(lambda _: self._facts())
+
+    async def _drain(self) -> None:
+        deadline = self._clock.seconds() + self._within
+        await self._listing.change_state(InstanceState.DRAINING)
+        count = self._under_way
+        begun, quiet_since = count.begun, self._clock.seconds()
+        while self._clock.seconds() - quiet_since < QUIET:
+            await deferLater(self._clock, _BETWEEN_LOOKS)
+            if count.count or count.begun != begun:
+                begun, quiet_since = count.begun, self._clock.seconds()
+            if self._clock.seconds() >= deadline:
+                self.log.warn(
+                    "drain: {count} calls are still under way after {within} s",
+                    count=count.count,
+                    within=self._within,
+                )
+                break
+        self._draining = None
+        if self._stays:
+            self.state = DrainState.ASIDE
+            self.log.info("drain: this process stands aside")
+            return
+        self.state = DrainState.ENDING
+        self.log.info("drain: nothing is under way; this process ends")
+        self._end()
+
+    def _give_up(self) -> None:
+        draining, self._draining = self._draining, None
+        if draining is not None:
+            draining.cancel()
+
+    def _ended(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("drain: not finished", failure)
+
+    def _check_name(self, arguments: Mapping[str, Any]) -> None:
+        own = self._listing.instance_name
+        if arguments.get("name") != own:
+            raise Refused(f"this process is {own or 'not listed'}")
+
+
+def _by(arguments: Mapping[str, Any]) -> str:
+    return str(arguments.get("by") or "unknown")

@@ -1,0 +1,173 @@
+"""A process that is taken out of service."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from rum_twisted.assembly.drain import QUIET, Drain, DrainState
+from rum_twisted.assembly.fabric import Listing
+from rum_twisted.config import ServicesSettings
+from rum_twisted.control.lines import Refused
+from rum_twisted.discovery.memory import MemoryRegistry
+from rum_twisted.discovery.service import DiscoveryClient
+from rum_twisted.rpc.servicing import UnderWay
+from rum_twisted.terms.instance import InstanceState
+from rum_twisted.terms.units import Seconds
+
+WITHIN = Seconds(5.0)
+ENOUGH = QUIET + 0.2  # seconds
+
+
+class DrainTests(SynchronousTestCase):
+    """One process that plays the weather."""
+
+    @override
+    def setUp(self) -> None:
+        """Play it."""
+        self.clock = Clock()
+        self.discovery = DiscoveryClient(MemoryRegistry())
+        self.discovery.startService()
+        self.listing = Listing(
+            self.discovery,
+            ServicesSettings(roles=("weather",)),
+            lambda: "127.0.0.1:7001",
+            self.clock,
+            lambda: Seconds(1_790_000_000.0),
+        )
+        self.listing.startService()
+        self.under_way = UnderWay()
+        self.ends = 0
+        self.drain = self.make()
+
+    def make(self, *, serves_clients: bool = False) -> Drain:
+        """Return what drains it, started."""
+        drain = Drain(
+            self.listing,
+            self.under_way,
+            self.clock,
+            WITHIN,
+            self.end,
+            serves_clients=serves_clients,
+        )
+        drain.startService()
+        self.addCleanup(drain.stopService)
+        return drain
+
+    def end(self) -> None:
+        """Count that the process was ended."""
+        self.ends += 1
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, in small steps."""
+        for _ in range(round(seconds * 20)):
+            self.clock.advance(0.05)
+
+    def state(self) -> InstanceState:
+        """Return what others are told."""
+        (instance,) = self.discovery.instances("weather")
+        return instance.state
+
+    def say(self, command: str, **arguments: Any) -> Any:
+        """Do as an operator says."""
+        arguments.setdefault("name", self.listing.instance_name)
+        answer = self.drain.commands[f"drain.{command}"]({"by": "root", **arguments})
+        return answer if isinstance(answer, dict) else self.successResultOf(answer)
+
+    def refuse(self, words: str, command: str, **arguments: Any) -> None:
+        """Assert that something is not done, and why."""
+        with self.assertRaises(Refused) as caught:
+            self.say(command, **arguments)
+        self.assertIn(words, str(caught.exception))
+
+    def test_others_are_told_first(self) -> None:
+        """Then it ends, when nothing is under way."""
+        self.assertEqual(self.say("begin")["state"], "draining")
+        self.assertIs(self.state(), InstanceState.DRAINING)
+        self.assertEqual(self.ends, 0)
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+        self.assertIs(self.drain.state, DrainState.ENDING)
+        self.refuse("it ends already", "begin")
+        self.refuse("not drained", "undo")
+
+    def test_calls_under_way_are_waited_for(self) -> None:
+        """And those that still come, since somebody has not heard of it."""
+        self.under_way.count = 1
+        self.say("begin")
+        self.pass_time(3.0)
+        self.assertEqual(self.say("look")["under_way"], 1)
+        self.assertEqual(self.ends, 0)
+        self.under_way.count = 0
+        self.pass_time(QUIET / 2)
+        self.under_way.begun += 1  # it came, and was answered within a moment
+        self.pass_time(QUIET / 2)
+        self.assertEqual(self.ends, 0)
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+
+    def test_calls_that_do_not_end(self) -> None:
+        """They are waited for as long as the settings say, and no longer."""
+        self.under_way.count = 1
+        self.say("begin")
+        self.pass_time(WITHIN - 0.3)
+        self.assertEqual(self.ends, 0)
+        self.pass_time(0.6)
+        self.assertEqual(self.ends, 1)
+
+    def test_aside_and_back(self) -> None:
+        """It runs on, and is called again when somebody says so."""
+        self.say("begin", stays=True)
+        self.pass_time(ENOUGH)
+        self.assertEqual((self.ends, self.drain.state), (0, DrainState.ASIDE))
+        self.assertIs(self.state(), InstanceState.DRAINING)
+        self.assertEqual(self.say("undo")["state"], "serving")
+        self.assertIs(self.state(), InstanceState.UP)
+        self.refuse("not drained", "undo")
+
+    def test_end_after_standing_aside(self) -> None:
+        """Who stands aside may be ended."""
+        self.say("begin", stays=True)
+        self.pass_time(ENOUGH)
+        self.say("begin")
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+
+    def test_undone_while_calls_are_under_way(self) -> None:
+        """It does not end."""
+        self.under_way.count = 1
+        self.say("begin")
+        self.pass_time(1.0)
+        self.say("undo")
+        self.under_way.count = 0
+        self.pass_time(60.0)
+        self.assertEqual((self.ends, self.state()), (0, InstanceState.UP))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_another_mind_meanwhile(self) -> None:
+        """What was said last counts."""
+        self.say("begin")
+        self.say("begin", stays=True)
+        self.pass_time(ENOUGH)
+        self.assertEqual((self.ends, self.drain.state), (0, DrainState.ASIDE))
+
+    def test_another_process_is_meant(self) -> None:
+        """It does nothing, and tells who it is."""
+        self.refuse(self.listing.instance_name, "begin", name="other")
+        self.refuse(self.listing.instance_name, "undo", name="other")
+        self.assertIs(self.state(), InstanceState.UP)
+
+    def test_clients_are_not_cut(self) -> None:
+        """A process with pilots is not drained."""
+        self.drain = self.make(serves_clients=True)
+        self.refuse("pilots", "begin")
+        self.assertIs(self.state(), InstanceState.UP)
+
+    def test_stop(self) -> None:
+        """Nothing is left, and the process is not ended twice."""
+        self.say("begin")
+        self.drain.stopService()
+        self.pass_time(60.0)
+        self.assertEqual(self.ends, 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -5,11 +5,17 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from sqlite3 import connect
+from typing import Any
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.control.client import ControlClient
-from tests.support.etcd import Etcd
+from rum_twisted.rpc.health import is_serving
+from rum_twisted.terms.units import Seconds
+from tests.support.certificates import Authority, Identity
+from tests.support.etcd import PATIENCE, Etcd
 from tests.support.roles import Pilot, Role, Roles, quiet_port, wait_until
 from tests.support.twistd import run_twistd
 
@@ -22,6 +28,22 @@ TTL = 2  # seconds, of the processes' leases
 NOT_YET = 1.0  # seconds, in which an answer would have come
 LOCKED_AFTER = 5  # wrong passwords
 HEAVY = ("_sqlalchemy", "sqlalchemy", "_argon2", "OpenSSL", "cryptography")
+
+
+def answers(address: str, ca: Path, identity: Identity | None) -> bool:
+    """Tell whether an endpoint answers over TLS somebody who shows this, or nothing."""
+    key, cert = None, None
+    if identity is not None:
+        key, cert = identity.key.read_bytes(), identity.cert.read_bytes()
+    credentials = grpc.ssl_channel_credentials(ca.read_bytes(), key, cert)
+    with grpc.secure_channel(address, credentials) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 class RolesTestCase(SynchronousTestCase):
@@ -53,6 +75,34 @@ class RolesTestCase(SynchronousTestCase):
             'discovery.backend="etcd"',
             f'discovery.endpoints=["{self.etcd.endpoint}"]',
             f"discovery.lease_ttl={TTL}",
+        )
+
+    def over_tls(self, authority: Authority) -> Roles:
+        """Return a network whose etcd and processes use TLS in both directions."""
+        server, client = authority.issue("etcd"), authority.issue("rum")
+        self.etcd = Etcd(
+            Path(self.mktemp()),
+            f"--cert-file={server.cert}",
+            f"--key-file={server.key}",
+            f"--trusted-ca-file={authority.ca}",
+            "--client-cert-auth",
+            scheme="https",
+            ca=authority.ca,
+        )
+        self.addCleanup(self.etcd.kill)
+        self.etcd.start_and_wait()
+        return self.network(
+            'discovery.backend="etcd"',
+            f'discovery.endpoints=["{self.etcd.endpoint}"]',
+            *(
+                f'{table}.tls_{part}="{path}"'
+                for table in ("discovery", "services")
+                for part, path in (
+                    ("ca", authority.ca),
+                    ("cert", client.cert),
+                    ("key", client.key),
+                )
+            ),
         )
 
     def each_alone(self, roles: Roles, *, daemon: bool = False) -> dict[str, Role]:
@@ -255,6 +305,38 @@ class EtcdTests(RolesTestCase):
             processes[role].end()
             self.assertEqual(self.listed(role), 0)
         self.assert_clean(*processes.values())
+
+    def test_tls_between_all(self) -> None:
+        """Each process shows etcd and the others a certificate, or is not let in."""
+        authority = Authority(Path(self.mktemp()).absolute(), "ours")
+        roles = self.over_tls(authority)
+        processes = self.each_alone(roles, daemon=True)
+        self.assert_it_works(roles)
+        self.assert_clean(*processes.values())
+        member = authority.issue("member")
+        stranger = Authority(Path(self.mktemp()).absolute(), "theirs").issue("stranger")
+        for role in ALL:
+            address = processes[role].endpoint
+            self.assertTrue(answers(address, authority.ca, member), role)
+            self.assertFalse(answers(address, authority.ca, None), role)
+            self.assertFalse(answers(address, authority.ca, stranger), role)
+            self.assertFalse(is_serving(address, Seconds(2.0)), role)  # without TLS
+
+    def test_front_of_another_authority(self) -> None:
+        """It serves, but nobody answers it, and so nobody logs on there."""
+        authority = Authority(Path(self.mktemp()).absolute(), "ours")
+        roles = self.over_tls(authority)
+        passport = roles.start("passport").ready()
+        theirs = Authority(Path(self.mktemp()).absolute(), "theirs").issue("front")
+        front = roles.start(
+            "pergola",
+            f'services.tls_cert="{theirs.cert}"',
+            f'services.tls_key="{theirs.key}"',
+            "accounts.answer_within=2",
+        ).ready()
+        pilot = self.pilot(roles)
+        self.assertIn(":012:", pilot.until("$ER"))
+        self.assert_clean(passport, front)
 
     def test_killed_passport(self) -> None:
         """Logons wait for the next one, wherever it is started."""

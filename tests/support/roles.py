@@ -1,6 +1,7 @@
 """Processes of the real ``twistd rum`` that play roles, and a client to call them."""
 
 import os
+import re
 import secrets
 import select
 import signal
@@ -99,6 +100,13 @@ class Role:
     def pid(self) -> int:
         """Its process number."""
         return int(self._pidfile.read_text("ascii"))
+
+    @property
+    def endpoint(self) -> str:
+        """Where other processes call it: host:port."""
+        found = re.findall(r"gRPC endpoint (\S+) is open", self.log[self._log_begin :])
+        assert found, "it serves, and is not alone"
+        return str(found[-1])
 
     @property
     def peak(self) -> int:

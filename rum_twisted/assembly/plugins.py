@@ -1,4 +1,4 @@
-"""Plugins: the role that hosts them, and a server's way to it."""
+"""Plugins: the role that hosts them, and the way to it in one process."""
 
 import secrets
 from collections.abc import Callable
@@ -21,9 +21,8 @@ from rum_twisted.plugins.loading import find_plugins, install
 from rum_twisted.plugins.manifest import UnfitPlugin
 from rum_twisted.terms.measure import NOTHING, Measure, Measuring
 from rum_twisted.terms.units import Seconds
-from rum_twisted.world.roster import Roster
 
-__all__ = ["LocalLink", "LocalPlugins", "make_front", "make_host"]
+__all__ = ["LocalLink", "LocalPlugins", "make_host"]
 
 
 def make_host(
@@ -117,21 +116,6 @@ def _empty(result: object, plugin: object) -> None:
 
 def _owner(plugin: str) -> str:
     return f"plugin {plugin}"
-
-
-def make_front(
-    config: Config, reactor: Any, random: Random, roster: Roster
-) -> PluginFront:
-    """Return a server's side of the plugins."""
-    settings = config.plugins
-    return PluginFront(
-        reactor,
-        random,
-        roster,
-        deadline=Seconds(settings.deadline),
-        position_interval=Seconds(settings.position_interval),
-        queue=settings.queue,
-    )
 
 
 class LocalLink(Service):

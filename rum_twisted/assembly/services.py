@@ -334,8 +334,7 @@ class _Tree:
         assert self._front is not None, "only a front has this side"
         if self._host is None and not self._config.finds_plugins:
             return None
-        from rum_twisted.assembly.plugins import (  # noqa: PLC0415 - as above
-            LocalLink,
+        from rum_twisted.assembly.plugin_front import (  # noqa: PLC0415 - as above
             make_front,
         )
 
@@ -343,6 +342,8 @@ class _Tree:
             self._config, self._reactor, self._random, self._front.roster
         )
         if self._host is not None:
+            from rum_twisted.assembly.plugins import LocalLink  # noqa: PLC0415
+
             self._add(front, LocalLink(front, self._host))
         else:
             assert self._fabric is not None, "or else nobody could be found"

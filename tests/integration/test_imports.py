@@ -162,6 +162,8 @@ class ImportTests(SynchronousTestCase):
             "google.protobuf.text_format",
             "grpc_health.v1",
             "grpc_reflection.v1alpha",
+            "importlib.metadata",
+            "rum_twisted.plugins.host",
             "rum_twisted.accounts.certfile",
             "rum_twisted.accounts.guarded",
             "rum_twisted.assembly.database",

@@ -20,12 +20,14 @@ from rum_twisted.rpc.errors import ClientClosed, Code, RpcError
 from rum_twisted.rpc.logbook import LONGEST_BATCH, write
 from rum_twisted.rpc.passport import PASSPORT
 from rum_twisted.session.interfaces import ILogbook, StaffAct
+from rum_twisted.terms.measure import Measure, Measuring
 from rum_twisted.terms.units import Seconds
 from rum_twisted.world.client import Client
 
 __all__ = ["RemoteLogbook"]
 
-LONGEST: Final = 20_000  # entries that wait; about 200 bytes each
+LONGEST: Final = 20_000  # entries that wait
+_ENTRY: Final = 100  # bytes of one that waits, or of a visit that goes on
 ANSWER_WITHIN: Final = Seconds(10.0)
 HEARTBEAT: Final = Seconds(60.0)  # between batches, while nothing happens
 LAST_WORD_WITHIN: Final = Seconds(3.0)  # for the last batch, when we stop
@@ -84,6 +86,14 @@ class RemoteLogbook(Service):
     def waiting(self) -> int:
         """How many entries are not written yet."""
         return len(self._waiting) + len(self._batch)
+
+    def measures(self) -> dict[str, Measuring]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {"logbook": self._measure}
+
+    def _measure(self) -> Measure:
+        kept = self.waiting + len(self._online)
+        return Measure(count=self.waiting, bytes=kept * _ENTRY, bound=LONGEST)
 
     # What a session calls.
 

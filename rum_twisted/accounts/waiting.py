@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from rum_twisted.accounts.remote import AccountsAway
 from rum_twisted.session.interfaces import Account, IAccounts, TooManyFailures
+from rum_twisted.terms.measure import Measure, Measuring
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["WaitingAccounts"]
@@ -25,6 +26,7 @@ __all__ = ["WaitingAccounts"]
 _NOTICE: Final = "The accounts cannot be asked at present; please try again later."
 _FIRST_PAUSE: Final = Seconds(0.2)
 _LONGEST_PAUSE: Final = Seconds(2.0)
+_LOGON: Final = 4000  # bytes of one that waits, with its timers and its turn
 _NOTICE_INTERVAL: Final = Seconds(10.0)  # the staff is there to talk to pilots
 _SHOWN: Final = 32  # signs of what strangers typed, at most
 
@@ -69,6 +71,15 @@ class WaitingAccounts:
     @override
     def __repr__(self) -> str:
         return f"<WaitingAccounts: {self.waiting} waiting, {self._accounts}>"
+
+    def measures(self) -> dict[str, Measuring]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {"logons": self._measure}
+
+    def _measure(self) -> Measure:
+        return Measure(
+            count=self.waiting, bytes=self.waiting * _LOGON, bound=self._most
+        )
 
     def authenticate(
         self, cid: str, password: str, address: str = ""

@@ -245,6 +245,7 @@ class _Tree:
             logbook = self._fabric.logbook()
             self._add(asking, logbook)
             self._root.accounts_place = "another process"
+            self._watched.append(accounts)
             return accounts, logbook
         return self._own_accounts()
 

@@ -185,6 +185,11 @@ class Channels:
         """Of the endpoints that are held."""
         return tuple(self._endpoints)
 
+    @property
+    def calls(self) -> int:
+        """How many are under way, on all of them."""
+        return sum(each.calls for each in tuple(self._endpoints.values()))
+
     def prepare(self) -> None:
         """Read the certificates.
 

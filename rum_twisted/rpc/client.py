@@ -44,6 +44,7 @@ LINGER: Final = Seconds(30.0)  # between the last reference and the end of a con
 SWEEP_INTERVAL: Final = Seconds(1.0)
 MOST_AT_ONE_LINE: Final = 100  # open references; who has more has forgotten to close
 MOST_SERVICES: Final = 100  # there are a handful; more are slips
+_CALL: Final = 27_000  # bytes of a call that is under way, most of them gRPC's
 _CLIENT: Final = 150  # bytes of a reference
 _CHANNEL: Final = 60_000  # bytes of a channel, most of them not Python's
 MOST_LINES: Final = 1000  # that are told of; a program has not so many
@@ -212,7 +213,12 @@ class XClients(Service):
 
     def measures(self) -> dict[str, Measuring]:
         """Return what tells of the memory it keeps; see `Measured`."""
-        return {"clients": self._measure_clients, "channels": self._measure_channels}
+        return {
+            "clients": self._measure_clients,
+            "channels": self._measure_channels,
+            "calls": self._measure_calls,
+            "call figures": self.metrics.measure,
+        }
 
     def families(self) -> Iterator[Family]:
         """Yield what is counted of calls; see `Metered`."""
@@ -255,6 +261,10 @@ class XClients(Service):
             for line in tuple(self._lines.values())
             if line.open
         )
+
+    def _measure_calls(self) -> Measure:
+        count = self.channels.calls
+        return Measure(count=count, bytes=count * _CALL)
 
     def _measure_channels(self) -> Measure:
         count = len(self.channels)

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from rum_twisted.rpc.errors import Code
 from rum_twisted.terms.histogram import Histogram
+from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
@@ -30,7 +31,8 @@ BUCKETS: Final = tuple(
 """Upper limits of the histogram's buckets, in seconds; one more is above them all."""
 
 _P99: Final = 0.99
-MOST_SERIES: Final = 1000  # about 0.5 kB each
+MOST_SERIES: Final = 1000
+_SERIES: Final = 700  # bytes of one, with its label, counts and histogram
 GONE: Final = "gone"  # the address of those who are no more
 MOST_VERSIONS: Final = 10  # of a method, of those who are no more
 OTHER: Final = "other"  # what is counted together once there are too many
@@ -104,6 +106,11 @@ class CallMetrics:
     @override
     def __repr__(self) -> str:
         return f"<CallMetrics: {len(self._series)} series>"
+
+    def measure(self) -> Measure:
+        """Tell how many series are kept."""
+        count = len(self._series)
+        return Measure(count=count, bytes=count * _SERIES, bound=self._most + 1)
 
     def series(self, label: Label) -> Series:
         """Return the series of a label, or the common one if there are too many."""

@@ -23,6 +23,7 @@ from rum_twisted.rpc.metrics import CallMetrics
 from rum_twisted.rpc.reflection import Reflection
 from rum_twisted.rpc.servicing import IServicer, UnderWay, handlers_of
 from rum_twisted.rpc.tls import TlsFiles, server_credentials
+from rum_twisted.terms.measure import Measure, Measuring
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
@@ -30,6 +31,7 @@ __all__ = ["CannotServe", "RpcServer", "ServerSettings"]
 
 _LIMITS: Final = Limits()
 _LONGEST_CALL: Final = Seconds(60.0)  # a logon may wait for its database for 45
+_CALL: Final = 27_000  # bytes of a call that is under way, most of them gRPC's
 _DRAIN: Final = Seconds(5.0)
 
 
@@ -105,6 +107,19 @@ class RpcServer(Service):
     def __repr__(self) -> str:
         names = ", ".join(servicer.name for servicer in self._servicers)
         return f"<RpcServer {self.address or 'closed'}: {names}>"
+
+    def measures(self) -> dict[str, Measuring]:
+        """Return what tells of the memory it keeps; see `Measured`."""
+        return {
+            "served calls": self._measure_calls,
+            "served figures": self.metrics.measure,
+        }
+
+    def _measure_calls(self) -> Measure:
+        count = self.under_way.count
+        return Measure(
+            count=count, bytes=count * _CALL, bound=self._settings.most_calls
+        )
 
     def families(self) -> Iterator[Family]:
         """Yield what is counted of calls; see `Metered`."""

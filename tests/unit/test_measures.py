@@ -7,6 +7,7 @@ after something is kept.
 import gc
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,9 +19,12 @@ from zope.interface import implementer
 from rum_twisted.accounts.queue import QueuedAccounts
 from rum_twisted.accounts.throttle import Limits, Throttle
 from rum_twisted.accounts.verified import VerifiedLogons
+from rum_twisted.accounts.waiting import WaitingAccounts
 from rum_twisted.admin.census import count_all
 from rum_twisted.discovery.directory import Directory
 from rum_twisted.pergola.fanout import Fanout
+from rum_twisted.rpc.errors import Code
+from rum_twisted.rpc.metrics import CallMetrics, Label
 from rum_twisted.session.interfaces import Account, IAccounts
 from rum_twisted.terms.identity import Callsign
 from rum_twisted.terms.instance import Instance
@@ -114,6 +118,66 @@ class MemoryTestCase(SynchronousTestCase):
         )
         if measure.bound is not None:
             self.assertLessEqual(measure.count, measure.bound)
+
+
+class FabricTests(MemoryTestCase):
+    """What calls between processes keep."""
+
+    def test_figures_of_calls(self) -> None:
+        """One series for each endpoint that was called."""
+        metrics = CallMetrics()
+
+        def fill() -> None:
+            for number in range(MANY):
+                label = Label(
+                    service="weather",
+                    method="/rum.v1.Weather/Metar",
+                    address=copied(f"10.0.0.{number}:7001"),
+                    version=copied("4.0.0"),
+                )
+                metrics.series(label).observe(0.01 + number, Code.OK)
+
+        grown = self.grown(fill)
+        self.assert_honest(metrics.measure(), MANY, grown)
+
+    def test_logons_that_wait_for_another_process(self) -> None:
+        """Each with its turn and its timers."""
+        clock = Clock()
+        accounts = WaitingAccounts(
+            Unanswering(),
+            clock,
+            Random(1),  # noqa: S311 - spreads trials
+            lambda _: None,
+            longest=Seconds(30.0),
+            most=MANY,
+        )
+        answers: list[Deferred[Account]] = []
+
+        def ask() -> None:
+            answers.extend(
+                accounts.authenticate(copied(f"1{number:06}"), "x")
+                for number in range(MANY)
+            )
+
+        grown = self.grown(ask)
+        found = accounts.measures()["logons"]()
+        assert isinstance(found, Measure)
+        self.assert_honest(found, MANY, grown)
+        for answer in answers:
+            answer.addErrback(lambda _: None)
+        clock.advance(31.0)
+        self.assertEqual(accounts.waiting, 0)
+
+
+@implementer(IAccounts)
+class Unanswering:
+    """Accounts that never answer."""
+
+    def authenticate(
+        self, cid: str, password: str, address: str = ""
+    ) -> Deferred[Account]:
+        """Wait for ever."""
+        return Deferred()
 
 
 class WorldTests(MemoryTestCase):

@@ -24,6 +24,7 @@ from rum_twisted.rpc.client import (
 from rum_twisted.rpc.errors import ClientClosed, Code, NoInstance, TooManyServices
 from rum_twisted.rpc.generated import weather_pb2 as pb2
 from rum_twisted.rpc.interfaces import IInstances
+from rum_twisted.rpc.metrics import MOST_SERIES
 from rum_twisted.rpc.options import CallOptions
 from rum_twisted.rpc.tls import TlsError, TlsFiles
 from rum_twisted.rpc.weather import METAR
@@ -359,6 +360,14 @@ class MeasureTests(ClientsCase):
         for client in kept:
             client.close()
         self.assertEqual(self.clients.measures()["clients"](), ())
+
+    def test_calls(self) -> None:
+        """None is under way; what was counted of them has a bound."""
+        measures = self.clients.measures()
+        for name, bound in (("calls", None), ("call figures", MOST_SERIES + 1)):
+            found = measures[name]()
+            assert isinstance(found, Measure)
+            self.assertEqual((found.count, found.bound), (0, bound))
 
     def test_channels(self) -> None:
         """Those that are held."""

@@ -2,11 +2,12 @@
 
     python -m bench.observe [--clients 200] [--seconds 80]
 
-Two servers run side by side under the same load: one as it is, one without the room
-`admin`, which is not even imported there. Everybody flies in one area and reports every
-five seconds, so each hears all others. CPU is what the kernel has counted for each
-process; memory is RSS at the end. There is no setting for the second server: it is of
-the bench's making.
+Three servers run side by side under the same load: one as it is, one whose guard is
+off, and one without the rooms `admin` and `guard`, which are not even imported there.
+The first has a memory limit, so that the guard has something to compare. Everybody
+flies in one area and reports every five seconds, so each hears all others. CPU is what
+the kernel has counted for each process; memory is RSS at the end. There is no setting
+for the last server: it is of the bench's making.
 
 Before that, 500,000 objects are counted, and the longest step is told, in CPU time:
 nobody is served meanwhile.
@@ -29,27 +30,49 @@ from bench.servers import Server, rum
 from bench.workshop import OUT
 from rum_twisted.admin.census import Census
 
-__all__ = ["main"]
+__all__ = ["main", "report"]
 
 _INTERVAL: Final = 5.0  # seconds between two reports of a client
 _WARM_UP: Final = 10.0  # seconds; the first sample is taken and paid for before
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _OBJECTS: Final = 480_000  # and those of Python itself
+_LIMIT: Final = 96 << 20  # bytes
+_CENSUSES: Final = 3
 _MS: Final = 1000
 _PERCENT: Final = 100.0
 
-# In place of the module that puts the room together, one that builds nothing of it.
+# In place of the modules that put the rooms together, some that build nothing of them.
 _WITHOUT: Final = """
 import sys, types
 from twisted.application.service import Service
+class Nothing:
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+    def __call__(self, *_, **__): return self
+    def __iter__(self): return iter(())
 class Admin(Service):
     name = "admin"
-    commands = {}
-    def __init__(self): self.roots = {}
+    commands, pages, roots = {}, {}, {}
+    readiness = status = Nothing()
     def watch(self, *parts): pass
-stub = types.ModuleType("rum_twisted.assembly.admin")
-stub.Admin, stub.build_admin = Admin, lambda *_, **__: Admin()
-sys.modules[stub.__name__] = stub
+class Guard(Service):
+    name = "guard"
+    acts = Nothing()
+class GuardQuestions:
+    commands, pages = {}, {}
+    def __init__(self, guard): pass
+def stand_in(name, **things):
+    module = types.ModuleType("rum_twisted." + name)
+    vars(module).update(things)
+    sys.modules[module.__name__] = module
+nobody = lambda *_, **__: ()
+stand_in("assembly.admin", Admin=Admin, build_admin=lambda *_, **__: Admin())
+stand_in("assembly.guard", build_guard=lambda *_: Guard(), front_of=nobody)
+stand_in("assembly.manhole", manhole=nobody)
+stand_in("guard.guard", Guard=Guard)
+stand_in("guard.questions", GuardQuestions=GuardQuestions)
 from twisted.scripts.twistd import run
 run()
 """
@@ -71,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     print(machine.look(), "\n")
     _census()
-    kinds = {"as it is": rum('pergola.http="tcp:0:interface=127.0.0.1"')}
+    http = 'pergola.http="tcp:0:interface=127.0.0.1"'
+    kinds = {"as it is": rum(http, f"guard.memory_limit={_LIMIT}")}
+    kinds["guard off"] = rum(http, "guard.enabled=false")
     kinds["without"] = _without(rum())
     found = _measure(kinds, options.clients, options.seconds)
     print(f"{options.clients} clients in one area, {options.seconds:g} s")
@@ -79,12 +104,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, one in found.items():
         memory = one.memory
         print(f"{name:<12}{one.cpu:>8.2f}{memory.resident:>9}{memory.private:>9}")
-    ours, bare = found["as it is"], found["without"]
-    print(
-        f"{'difference':<12}{ours.cpu - bare.cpu:>8.2f}"
-        f"{ours.memory.resident - bare.memory.resident:>9}"
-        f"{ours.memory.private - bare.memory.private:>9}"
-    )
+    ours = found["as it is"]
+    for name, other in (("all of it", "without"), ("the guard", "guard off")):
+        less = found[other]
+        print(
+            f"{name:<12}{ours.cpu - less.cpu:>8.2f}"
+            f"{ours.memory.resident - less.memory.resident:>9}"
+            f"{ours.memory.private - less.memory.private:>9}"
+        )
 
 
 class _Thing:
@@ -99,19 +126,21 @@ def _census() -> None:
     kept = [_Thing(number) for number in range(_OBJECTS)]
     gc.collect()
     for leaves in (False, True):
-        census = Census(leaves=leaves)
-        longest = 0.0
-        begun = before = time.thread_time()
-        for _ in census.steps():
-            now = time.thread_time()
-            longest = max(longest, now - before)
-            before = now
-        whole = time.thread_time() - begun
-        name = "with texts" if leaves else "containers"
-        print(
-            f"census of {census.tally().objects:,} objects, {name}: "
-            f"{whole * _MS:.0f} ms, longest step {longest * _MS:.1f} ms"
-        )
+        for _ in range(_CENSUSES):
+            census = Census(leaves=leaves)
+            steps = census.steps()
+            times = []
+            before = time.thread_time()
+            for _ in steps:
+                now = time.thread_time()
+                times.append(now - before)
+                before = now
+            name = "with texts" if leaves else "containers"
+            print(
+                f"census of {census.tally().objects:,} objects, {name}: "
+                f"{sum(times) * _MS:.0f} ms; the list of all {times[0] * _MS:.1f} ms, "
+                f"the longest step after it {max(times[1:]) * _MS:.1f} ms"
+            )
     del kept
     print()
 
@@ -165,13 +194,13 @@ def _fly(crowds: Sequence[Crowd], seconds: float) -> None:
         while number * _INTERVAL / members <= now:
             for crowd in crowds:
                 one = crowd.members[number % members]
-                one.say(_report(number % members, one))
+                one.say(report(number % members, one))
             number += 1
         for crowd in crowds:
             crowd.listen(_INTERVAL / members / len(crowds))
 
 
-def _report(number: int, one: Member) -> str:
+def report(number: int, one: Member) -> str:
     """Return a position report; all are within a few miles."""
     place = f"{48.0 + number % 20 / 100:.5f}:{2.0 + number % 30 / 100:.5f}"
     return f"@N:{one.callsign}:2000:1:{place}:20000:250:4195848:12"

@@ -1,7 +1,6 @@
 """What is done on each rung; each act can be repeated, and knows how to be ended."""
 
 import gc
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -56,6 +55,11 @@ class Acts:
         self.cut: list[str] = []  # the last ones
         self.cuts = 0
         self.ended: list[str] = []  # owners
+
+    @property
+    def have_clients(self) -> bool:
+        """Whether this process has clients to do something about."""
+        return self._front is not None
 
     def watch(self, part: object) -> None:
         """Have a part shrink, or be ended, if it can be; a second time is no other."""
@@ -141,15 +145,13 @@ class Acts:
 
     def tell_everybody(self, text: str) -> None:
         """Say a line to all who are on."""
-        self._say(None if self._front is None else self._front.tell_everybody, text)
+        if self._front is not None:
+            self._front.tell_everybody(text)
 
     def tell_staff(self, text: str) -> None:
         """Say a line to the staff who are on."""
-        self._say(None if self._front is None else self._front.tell_staff, text)
-
-    def _say(self, tell: Callable[[str], None] | None, text: str) -> None:
-        if tell is not None:
-            tell(text)
+        if self._front is not None:
+            self._front.tell_staff(text)
 
     @property
     def refused_so_far(self) -> int:
@@ -157,11 +159,6 @@ class Acts:
         if self._front is None:
             return 0
         return self.refused + self._front.door.refused - self._refused_before
-
-    @property
-    def shrinkables(self) -> Sequence[object]:
-        """Who shrinks."""
-        return tuple(self._shrinkables)
 
 
 def _give_back() -> None:

@@ -49,6 +49,7 @@ _GAP: Final = 0.5  # of a bound of CPU: below that its rung is left
 _AGAIN: Final = Seconds(30.0)  # between two times that caches shrink
 _END_AGAIN: Final = Seconds(10.0)  # between two parts that are ended
 _BETWEEN_DUMPS: Final = Seconds(600.0)  # for the same reason
+_LONGEST_TEXT: Final = 400  # letters, for the staff
 _MB: Final = 1 << 20
 _WARNING: Final = (
     "The server is nearly out of memory. If you are disconnected, please log on again "
@@ -340,15 +341,17 @@ class Guard(Service):
         owner = self._grown_owner() if memory else None
         why = self._words(memory=memory)
         grown = f"; {owner}" if owner is not None else ""
+        is_for_us = self.acts.have_clients or not rung.is_for_clients
+        doing = rung.doing if is_for_us else "nothing more, there are no clients here"
         self.log.warn(
             "guard: {rung}: {why}: {doing}{grown}",
             rung=rung.name,
             why=why,
-            doing=rung.doing,
+            doing=doing,
             grown=grown,
         )
-        self._note_event(rung.name, f"{why}: {rung.doing}{grown}")
-        self.acts.tell_staff(f"Guard: {why}: {rung.doing}{grown}"[:400])
+        self._note_event(rung.name, f"{why}: {doing}{grown}")
+        self.acts.tell_staff(f"Guard: {why}: {doing}{grown}"[:_LONGEST_TEXT])
         if rung.name == "shrink":
             if owner is None:
                 self._look_for_type()

@@ -38,8 +38,9 @@ class Leaky:
 
     def step(self) -> None:
         """Leak, if that was ordered."""
-        if ORDER.exists():
-            at_once, rate = map(float, ORDER.read_text("ascii").split())
+        order = ORDER.read_text("ascii") if ORDER.exists() else ""
+        if order:  # else it is just being written
+            at_once, rate = map(float, order.split())
             ORDER.unlink()
             self._rate = rate / _STEPS
             self.remember(at_once)

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.accounts.memorylogbook import MemoryLogbook
+from rum_twisted.admin.sampler import Pulse
 from rum_twisted.assembly.admin import build_admin
 from rum_twisted.assembly.guard import build_guard
 from rum_twisted.config import GuardSettings
@@ -14,6 +16,8 @@ from rum_twisted.session.interfaces import ILogbook
 from rum_twisted.terms.units import Seconds
 from tests.unit.admin.builders import NOON
 from tests.unit.assembly.test_admin import LoopClock
+
+MB = 1 << 20
 
 
 class GuardTests(SynchronousTestCase):
@@ -52,3 +56,23 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(
             guard.rehearse("last", Seconds(10.0))["in_force"][-1:], ["last"]
         )
+
+    def test_a_process_without_clients(self) -> None:
+        """It says that there is nothing to be done where that is so."""
+        guard = self.build(None)
+        with capturedLogs() as events:
+            for second in range(1, 5):
+                self.clock.advance(1.0)
+                guard.note(
+                    Pulse(
+                        at=Seconds(NOON + second),
+                        rss=40 * MB if second == 1 else 90 * MB,
+                        used=40 * MB if second == 1 else 90 * MB,
+                        limit=100 * MB,
+                        lag=Seconds(0.0),
+                        throttled_s=Seconds(0.0),
+                    )
+                )
+        said = [str(formatEvent(event)) for event in events]
+        self.assertTrue(any("thin: memory at 90.0 %" in line for line in said), said)
+        self.assertTrue(any("there are no clients here" in line for line in said))

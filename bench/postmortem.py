@@ -102,6 +102,7 @@ class Point:
     at: float  # seconds since the first request, or since the leak began
     rum: int
     etcd: int
+    counted: int | None  # of the server, what the guard compares with the limit
 
 
 class Course:
@@ -113,6 +114,7 @@ class Course:
         self.seconds = seconds
         self.points: list[Point] = []
         self.looks: list[dict[str, Any]] = []
+        self.rungs: dict[str, float] = {}  # when each was first in force
         self.ended: str = ""  # how the server did, if it did
         self.figures: dict[str, float] = {}
         self._http = free_port()
@@ -201,12 +203,23 @@ class Course:
                             now - begins,
                             memory_of(process.pid).resident * _KB,
                             memory_of(etcd.pid).resident * _KB,
+                            self._counted(now - begins),
                         )
                     )
             if now >= next_look:
                 next_look += _LOOK
                 self._look(now - begins)
             crowd.listen(_INTERVAL / PILOTS)
+
+    def _counted(self, at: float) -> int | None:
+        """Return what the guard looks at, and note what it does."""
+        guard = self._get("/guard.json") if self.part.leaks else None
+        if guard is None or guard["memory"] is None:
+            return None
+        for rung in guard["in_force"]:
+            self.rungs.setdefault(rung, round(at, 1))
+        used: int = guard["memory"]["used"]
+        return used
 
     def _look(self, at: float) -> None:
         """Write down what an operator sees."""
@@ -254,6 +267,8 @@ class Course:
                 f"{_mb(owner.get('bytes', 0))} MB {owner.get('made_at') or ''}  "
                 f"{' '.join(look['in_force'])}"
             )
+        for rung, at in self.rungs.items():
+            print(f"  {at:>7} s  {rung}")
         log = (self.folder / "rum.log").read_text("utf-8", "replace")
         for line in log.splitlines():
             if "guard:" in line or "heap dump" in line:
@@ -265,7 +280,10 @@ class Course:
             "name": self.part.name,
             "title": self.part.title,
             "limit": LIMIT if self.part.leaks else None,
-            "points": [(each.at, each.rum, each.etcd) for each in self.points],
+            "points": [
+                (each.at, each.rum, each.etcd, each.counted) for each in self.points
+            ],
+            "rungs": self.rungs,
             "ended": self.ended,
             "looks": self.looks,
         }

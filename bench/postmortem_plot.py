@@ -25,24 +25,24 @@ def draw(results: Path, picture: Path) -> None:
     found = json.loads(results.read_text("utf-8"))
     figure, panel = pyplot.subplots(figsize=(7.5, 3.6))
     times = [point[0] for point in found["points"]]
-    for place, name in ((1, "server"), (2, "etcd")):
-        panel.plot(times, [point[place] / _MB for point in found["points"]], label=name)
+    columns = ((1, "server, RSS"), (2, "etcd, RSS"), (3, "server, against the limit"))
+    for place, name in columns:
+        values = [point[place] for point in found["points"]]
+        if None not in values[len(values) // 2 :]:
+            panel.plot(
+                times,
+                [None if each is None else each / _MB for each in values],
+                label=name,
+            )
     if found["limit"]:
         panel.axhline(found["limit"] / _MB, color="C3", linestyle="--", label="limit")
-    before: list[str] = []
-    top = panel.get_ylim()[1]
-    for look in found["looks"]:
-        for rung in look["in_force"]:
-            if rung not in before:
-                panel.axvline(look["at"], color="0.7", linewidth=0.8)
-                panel.text(
-                    look["at"], top * 0.02 + 9 * len(before), f" {rung}", fontsize=7
-                )
-                before.append(rung)
+    for number, (rung, at) in enumerate(found["rungs"].items()):
+        panel.axvline(at, color="0.7", linewidth=0.8)
+        panel.text(at, 2 + 6 * number, f" {rung}", fontsize=7)
     panel.axvline(0.0, color="0.5", linestyle=":")
-    panel.set(title=found["title"], xlabel="seconds", ylabel="RSS, MB", ylim=(0, None))
+    panel.set(title=found["title"], xlabel="seconds", ylabel="MB", ylim=(0, None))
     panel.grid(visible=True, alpha=0.3)
-    panel.legend(loc="upper left", fontsize="small")
+    panel.legend(loc="upper left", fontsize="x-small")
     figure.tight_layout()
     figure.savefig(picture, dpi=90)
 

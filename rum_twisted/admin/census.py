@@ -1,7 +1,7 @@
 """What the heap is made of: objects by type, counted a slice at a time.
 
 The list of all objects is Python's own, and taking it is one step that cannot be
-divided: 2 ms for 100,000 objects. All else is done in slices, between which others
+divided: 2 to 5 ms for 100,000 objects. All else is done in slices, between which others
 have their turn.
 
 That list has containers only. Texts, bytes and numbers are found through whoever

@@ -150,10 +150,8 @@ def _state(found: Mapping[str, Any]) -> str:
 
 def _cells(rung: Mapping[str, Any]) -> tuple[str, ...]:
     bounds = rung["bounds"]
-    if "percent" in bounds:
-        at = f"{bounds['percent']:g} %"
-    else:
-        at = f"{bounds['lag_s']:g} s, {bounds['throttled_percent']:g} %"
+    lag = f"{bounds.get('lag_s', 0):g} s"
+    at = f"{bounds['percent']:g} %" if "percent" in bounds else lag
     state = "yes" if rung["is_reached"] else "rehearsed" if rung["is_in_force"] else ""
     since = rung["since"]
     return (

@@ -1075,7 +1075,7 @@ class GuardSettings:
         metadata=_about(
             Number(0.05, 60.0),
             "If the server lags by so much for some seconds, position reports are "
-            "written in turns that are four times as long.",
+            "written in turns that are twice as long.",
             unit="seconds",
         ),
     )
@@ -1087,20 +1087,13 @@ class GuardSettings:
             unit="seconds",
         ),
     )
-    turns_throttled: float = field(
+    throttled: float = field(
         default=60.0,
         metadata=_about(
             Number(1.0, 100.0),
-            "The same as turns_lag, by the share of time for which the system makes "
-            "the process stand still because of its CPU limit.",
-            unit="percent of the time",
-        ),
-    )
-    spare_throttled: float = field(
-        default=80.0,
-        metadata=_about(
-            Number(1.0, 100.0),
-            "The same as spare_lag, by that share.",
+            "While the system makes the process stand still for such a share of the "
+            "time, because of its CPU limit, four fifths of those lags are enough. To "
+            "stand still alone is no reason: that is the nature of a small box.",
             unit="percent of the time",
         ),
     )
@@ -1136,7 +1129,6 @@ class GuardSettings:
         orders = (
             ("shrink", "thin", "observers", "logons", "cut", "last"),
             ("turns_lag", "spare_lag"),
-            ("turns_throttled", "spare_throttled"),
             ("near_interval", "far_interval"),
         )
         return tuple(

@@ -17,7 +17,7 @@ __all__ = ["CUTS", "Acts"]
 
 CUTS: Final = 8  # clients a second, at most
 LEAST_CUT: Final = 16_384  # bytes that wait for whoever is cut
-LONGER: Final = 4.0  # times as long as usual
+LONGER: Final = 2.0  # times as long as usual
 _REASON: Final = "The server is short of memory and takes no {whom} just now. {hint}"
 _OBSERVERS: Final = _REASON.format(
     whom="observers", hint="Pilots and controllers are welcome."

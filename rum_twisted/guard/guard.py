@@ -1,10 +1,10 @@
 """Looks at the limits once a second, and does what stands in the settings.
 
-Two ladders lead up: one of memory, one of CPU (how late the reactor is, and how long
-the system made it stand still). What is in force follows from the rungs that are
-reached, really or in a rehearsal, and from nothing else; so each act ends when the last
-reason for it does, whichever that was. A rehearsal does everything but cut clients and
-end parts of the server: it tells whom and what it would.
+Two ladders lead up: one of memory, one of CPU (how late the reactor is; a bit less is
+enough while the system makes it stand still). What is in force follows from the rungs
+that are reached, really or in a rehearsal, and from nothing else; so each act ends when
+the last reason for it does, whichever that was. A rehearsal does everything but cut
+clients and end parts of the server: it tells whom and what it would.
 
 At rest this costs the comparison of a few numbers once a second, and nothing on the
 way of a position report.
@@ -46,6 +46,7 @@ MOST_EVENTS: Final = 50  # that are kept
 MEMORY_PATIENCE: Final = (2, 2, 2, 2, 1, 1)
 CPU_PATIENCE: Final = (3, 3)
 _GAP: Final = 0.5  # of a bound of CPU: below that its rung is left
+_WEIGHT: Final = 1.25  # of a lag while the process is made to stand still
 _AGAIN: Final = Seconds(30.0)  # between two times that caches shrink
 _END_AGAIN: Final = Seconds(10.0)  # between two parts that are ended
 _BETWEEN_DUMPS: Final = Seconds(600.0)  # for the same reason
@@ -126,14 +127,12 @@ class Guard(Service):
             bounds_of(settings), settings.leave_below, MEMORY_PATIENCE
         )
         lags = (settings.turns_lag, settings.spare_lag)
-        shares = (settings.turns_throttled, settings.spare_throttled)
         self._lag_ladder = self._ladder(lags, lags[0] * _GAP, CPU_PATIENCE)
-        self._share_ladder = self._ladder(shares, shares[0] * _GAP, CPU_PATIENCE)
         self._states = {name: _State() for name in RUNGS}
         self._reached: frozenset[str] = frozenset()
         self._rehearsal: _Rehearsal | None = None
         self._in_force: frozenset[str] = frozenset()
-        self._said = ""  # of the limit
+        self._said: dict[bool | None, int] = {}  # limits: the group's, our own, none
         self._are_others_told = False
         self._next_shrinking = 0.0  # by the clock
         self._next_ending = 0.0
@@ -180,9 +179,9 @@ class Guard(Service):
         self._tell_of_limit(memory)
         percent = 0.0 if memory is None else memory.percent
         level = self._memory_ladder.step(percent, now)
-        cpu = max(
-            self._lag_ladder.step(self.lag, now),
-            self._share_ladder.step(self.throttled, now),
+        is_throttled = self.throttled >= self._settings.throttled
+        cpu = self._lag_ladder.step(
+            self.lag * _WEIGHT if is_throttled else self.lag, now
         )
         if not (level or cpu or self._in_force):
             return
@@ -513,15 +512,16 @@ class Guard(Service):
     def _tell_of_limit(self, memory: Memory | None) -> None:
         """Log what limit there is, at the start and when that changes."""
         if memory is None:
-            said = "there is no memory limit"
-        else:
+            if self._said != {None: 0}:
+                self._said = {None: 0}
+                self.log.info("guard: {text}", text="there is no memory limit")
+        elif self._said.get(memory.is_group) != memory.limit:
+            self._said.pop(None, None)
+            self._said[memory.is_group] = memory.limit
             whose = "control group's" if memory.is_group else "process's"
             said = f"the {whose} memory limit is {memory.limit / _MB:.1f} MB"
-        if said != self._said:
-            self._said = said
             self.log.info("guard: {text}", text=said)
-            if memory is not None:
-                self._tell_of_start(memory)
+            self._tell_of_start(memory)
         others = self._pressure.others_at
         is_full = others is not None and others >= self._settings.shrink
         if is_full and not self._are_others_told:
@@ -563,7 +563,7 @@ class Guard(Service):
             return {"percent": getattr(settings, name)}
         return {
             "lag_s": getattr(settings, f"{name}_lag"),
-            "throttled_percent": getattr(settings, f"{name}_throttled"),
+            "throttled_percent": settings.throttled,
         }
 
     def _ladder(

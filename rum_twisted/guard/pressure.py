@@ -12,6 +12,7 @@ __all__ = ["Memory", "Pressure"]
 
 _PERCENT: Final = 100.0
 _MAIN: Final = 2  # a group's main user has at least one part in so many of its use
+_STILL_MAIN: Final = 3  # who has been it stays it down to this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Pressure:
         self._lowest = lowest
         self._base: dict[bool, int] = {}  # at the start: the group's, our own
         self._before: Pulse | None = None
+        self._is_main = False
         self.others_at: float | None = None  # percent: the group is full of others
 
     @override
@@ -61,7 +63,7 @@ class Pressure:
         if pulse.rss is not None and self._limit:
             found.append(self._compare(pulse.rss, self._limit, is_group=False))
         if pulse.used is not None and pulse.limit:
-            if pulse.rss is None or pulse.rss * _MAIN >= pulse.used:
+            if self._is_main_user(pulse.rss, pulse.used):
                 found.append(self._compare(pulse.used, pulse.limit, is_group=True))
             else:
                 self.others_at = pulse.used / pulse.limit * _PERCENT
@@ -75,6 +77,12 @@ class Pressure:
         stood = Seconds(pulse.throttled_s - before.throttled_s)
         # Many threads may stand still at the same time, and are counted one by one.
         return min(max(stood / (pulse.at - before.at), 0.0), 1.0) * _PERCENT
+
+    def _is_main_user(self, rss: int | None, used: int) -> bool:
+        """Tell whether most of the group's use is ours; who is stays it for longer."""
+        parts = _STILL_MAIN if self._is_main else _MAIN
+        self._is_main = rss is None or rss * parts >= used
+        return self._is_main
 
     def _compare(self, used: int, limit: int, *, is_group: bool) -> Memory:
         base = self._base.setdefault(is_group, used)

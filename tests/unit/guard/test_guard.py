@@ -173,12 +173,21 @@ class MemoryTests(GuardTestCase):
         """The log says so; a container may be given more, or less."""
         with capturedLogs() as events:
             self.room.use(40, used=40, limit=60)
-            self.room.use(40, used=40, limit=500)
+            self.room.use(40, used=40, limit=58)
             self.room.use(40)
         said = [word for word in self.words(events) if "memory limit is" in word]
         self.assertEqual(len(said), 2)
         self.assertIn("group's memory limit is 60.0 MB", said[0])
-        self.assertIn("process's memory limit is 100.0 MB", said[1])
+        self.assertIn("group's memory limit is 58.0 MB", said[1])
+
+    def test_two_limits_that_are_equally_near(self) -> None:
+        """Each is told once, whichever is the nearer one just now."""
+        with capturedLogs() as events:
+            for _ in range(10):
+                self.room.use(50, seconds=1, used=49, limit=100)
+                self.room.use(50, seconds=1, used=51, limit=100)
+        said = [word for word in self.words(events) if "memory limit is" in word]
+        self.assertEqual(len(said), 1)
 
     def test_a_group_full_of_others(self) -> None:
         """It is said once, and nothing is done."""
@@ -348,7 +357,7 @@ class CpuTests(GuardTestCase):
         self.room.use(40, lag=0.5, seconds=CPU_PATIENCE - 1)
         self.assertEqual(self.room.take(), [])
         self.room.use(40, lag=0.5, seconds=1)
-        self.assertEqual(self.room.take(), ["turns 4"])
+        self.assertEqual(self.room.take(), ["turns 2"])
         self.room.use(40, lag=1.5, seconds=100)
         self.assertEqual(self.room.take(), ["thin 30"])
         self.assertIs(self.room.door.closed_to, ClosedTo.NOBODY)
@@ -357,23 +366,26 @@ class CpuTests(GuardTestCase):
         self.assertEqual(self.room.take(), ["thin no more", "turns 1"])
 
     def test_throttling(self) -> None:
-        """The same by the share of time that the process stands still."""
-        self.room.use(40, throttled=0.61, seconds=CPU_PATIENCE + 1)
-        self.assertEqual(self.room.take(), ["turns 4"])
-        self.room.use(40, throttled=0.81, seconds=CPU_PATIENCE)
+        """Four fifths of a lag are enough while the process is made to stand still."""
+        self.room.use(40, lag=0.4, throttled=0.59, seconds=20)
+        self.assertEqual(self.room.take(), [])
+        self.room.use(40, lag=0.4, throttled=0.61, seconds=CPU_PATIENCE)
+        self.assertEqual(self.room.take(), ["turns 2"])
+        self.room.use(40, lag=1.2, throttled=0.61, seconds=CPU_PATIENCE)
         self.assertEqual(self.room.take(), ["thin 30"])
         self.assertIn("standing still 61 %", self.room.audit[0])
 
     def test_below(self) -> None:
-        """A busy server in a small box is as usual."""
-        self.room.use(40, lag=0.49, throttled=0.59, seconds=100)
+        """A busy server in a small box is as usual: it stands still nearly always."""
+        self.room.use(40, lag=0.39, throttled=1.0, seconds=100)
+        self.room.use(40, lag=0.49, throttled=0.5, seconds=100)
         self.assertEqual(self.room.take(), [])
 
     def test_both_ladders(self) -> None:
         """What one has begun goes on until the other has no reason any more."""
         self.room.use(81)
         self.room.use(81, lag=2.0, seconds=CPU_PATIENCE)
-        self.assertEqual(self.room.take(), ["shrink", "thin 30", "turns 4"])
+        self.assertEqual(self.room.take(), ["shrink", "thin 30", "turns 2"])
         self.room.use(40, lag=2.0, seconds=DOWN)
         self.assertNotIn("thin no more", self.room.take())
         self.room.use(40, seconds=DOWN)
@@ -420,7 +432,7 @@ class RehearsalTests(GuardTestCase):
     def test_ended_sooner(self) -> None:
         """At once."""
         self.room.guard.rehearse("spare", Seconds(600.0))
-        self.assertEqual(self.room.take(), ["thin 30", "turns 4"])
+        self.assertEqual(self.room.take(), ["thin 30", "turns 2"])
         self.room.guard.end_rehearsal()
         self.assertEqual(self.room.take(), ["thin no more", "turns 1"])
         self.assertRaises(Refused, self.room.guard.end_rehearsal)

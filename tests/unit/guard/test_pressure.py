@@ -78,6 +78,15 @@ class MemoryTests(SynchronousTestCase):
         self.assertIsNotNone(pressure.memory(pulse(48, 95, 100)))
         self.assertIsNone(pressure.others_at)
 
+    def test_near_half_of_a_group(self) -> None:
+        """Who has been its main user stays it down to a third: it does not flicker."""
+        pressure = Pressure(limit=0, lowest=70.0)
+        found = [
+            pressure.memory(pulse(rss, 90, 100)) is not None
+            for rss in (44, 45, 44, 30, 29, 44, 45)
+        ]
+        self.assertEqual(found, [False, True, True, True, False, False, True])
+
     def test_a_start_that_took_much(self) -> None:
         """From then on percents are of what was left."""
         start = pulse(60)

@@ -6,13 +6,16 @@ is used by default. A lease lives for two seconds here, the least that etcd gran
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import process_time
 from typing import Any, Final
 
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest
 from typing_extensions import override
 
@@ -56,6 +59,55 @@ class Sight:
     def names(self) -> list[str]:
         """Who is there now."""
         return [each.name for each in self._discovery.instances("passport")]
+
+
+class Stranger(Factory):
+    """Listens where an etcd should, and has its own words for whoever comes.
+
+    Args:
+        words: said at once; nothing: it only listens.
+    """
+
+    noisy = False
+
+    def __init__(self, words: bytes) -> None:
+        self.met = 0  # callers
+        self.open: set[Protocol] = set()  # conversations
+        self._words = words
+
+    @override
+    def buildProtocol(self, addr: object) -> Protocol:
+        """Say them."""
+        self.met += 1
+        return Speaker(self._words, self.open)
+
+
+class Speaker(Protocol):
+    """One of its conversations."""
+
+    def __init__(self, words: bytes, conversations: set[Protocol]) -> None:
+        self._words = words
+        self._open = conversations
+
+    @override
+    def connectionMade(self) -> None:
+        """Say something, or nothing."""
+        assert self.transport is not None, "just connected"
+        self._open.add(self)
+        self.transport.write(self._words)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Be done with it."""
+        self._open.discard(self)
+
+
+def _has_trouble(discovery: DiscoveryClient) -> bool:
+    return bool(discovery.health.trouble)
+
+
+def _is_left(stranger: Stranger) -> bool:
+    return not stranger.open
 
 
 class Chaos:
@@ -313,6 +365,23 @@ class Chaos:
             etcd.start()
             await etcd.ready()
             await self.sees("a-1")
+
+        async def test_somebody_else_at_its_address(self) -> None:
+            """What answers nonsense, or nothing, is no etcd; nothing spins or hangs."""
+            for words in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
+                stranger = Stranger(words)
+                reactor: Any = CLOCK
+                port = reactor.listenTCP(0, stranger, interface="127.0.0.1")
+                self.addCleanup(port.stopListening)
+                discovery = self.start(f"127.0.0.1:{port.getHost().port}")
+                sight = Sight(discovery)
+                discovery.register(make_instance("a-1"))
+                await until(partial(_has_trouble, discovery), "it is noticed")
+                self.assertIs(discovery.health.state, RegistryState.CONNECTING)
+                self.assertEqual(sight.times, 0)
+                self.assertLess(stranger.met, 60)  # no more often than the pauses allow
+                await discovery.stopService()
+                await until(partial(_is_left, stranger), "our side hangs up", 60.0)
 
         async def test_stops_while_etcd_is_away(self) -> None:
             """A process ends in time, though nobody answers its farewell."""

@@ -57,8 +57,11 @@ def _draw_panel(panel: dict[str, Any], axis: Any) -> None:
     scale = _SCALES.get(panel["unit"], 1.0)
     series = sorted(panel["series"], key=lambda each: -_mean(each["points"]))
     base: dict[float, float] = {}
+    moments = sorted({time for each in series for time, _ in each["points"]})
     for number, each in enumerate(series):
-        times, values = zip(*each["points"], strict=True)
+        points = dict(map(tuple, each["points"]))
+        times = moments if panel["is_stacked"] else sorted(points)
+        values = [points.get(time, 0.0) for time in times]
         heights = [value * scale for value in values]
         if panel["is_stacked"]:
             below = [base.get(time, 0.0) for time in times]

@@ -253,17 +253,25 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if reactor is None:
         reactor = _reactor_for(config)
         reactor.callWhenRunning(_settle_memory)
-    from rum_twisted.assembly import build_services  # noqa: PLC0415 - see above
+    from rum_twisted.admin.levels import Levels  # noqa: PLC0415 - see above
+    from rum_twisted.admin.logs import observer_for  # noqa: PLC0415
+    from rum_twisted.assembly import build_services  # noqa: PLC0415
 
     twistd_options = options.parent
     in_foreground = twistd_options is not None and bool(twistd_options["nodaemon"])
-    return build_services(
+    levels = Levels(config.log.level, config.log.levels)
+    root = build_services(
         config,
         reactor,
         _tell if in_foreground else _note,
         # systemd keeps what is written in the foreground in its journal.
         on_terminal=in_foreground and "JOURNAL_STREAM" not in os.environ,
+        levels=levels,
     )
+    if twistd_options is not None:
+        has_file = config.log.file is not None
+        root.log_observer = observer_for(twistd_options, levels, has_file=has_file)
+    return root
 
 
 def _reactor_for(config: Config) -> Any:

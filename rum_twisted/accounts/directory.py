@@ -100,9 +100,17 @@ class AccountDirectory:
     Args:
         engine: from `rum_twisted.accounts.engine.make_engine`.
         now: tells the seconds since the Unix epoch.
+        noted: told of each entry of the audit log that is made here, when it is kept.
     """
 
-    def __init__(self, engine: LoopEngine, now: Callable[[], Seconds]) -> None:
+    def __init__(
+        self,
+        engine: LoopEngine,
+        now: Callable[[], Seconds],
+        noted: Callable[[AuditEntry], None] | None = None,
+    ) -> None:
+        self._noted = noted
+        self._entries: dict[LoopConnection, list[AuditEntry]] = {}  # not kept yet
         self._engine = engine
         self._reading = reading(engine)
         self._now = now
@@ -372,6 +380,7 @@ class AccountDirectory:
     async def note(self, entry: AuditEntry) -> None:
         """Write a line into the audit log."""
         await self.record(entries=[entry])
+        self._tell((entry,))
 
     async def close_open_sessions(self, server: str, before: Seconds) -> int:
         """End what a server that stopped without a word has left open.
@@ -530,7 +539,17 @@ class AccountDirectory:
     async def _writing(self) -> AsyncIterator[LoopConnection]:
         """Give a connection within a transaction that ends well or not at all."""
         async with self._engine.begin() as connection:
-            yield connection
+            self._entries[connection] = []
+            try:
+                yield connection
+            finally:
+                entries = self._entries.pop(connection)
+        self._tell(entries)
+
+    def _tell(self, entries: Iterable[AuditEntry]) -> None:
+        if self._noted is not None:
+            for entry in entries:
+                self._noted(entry)
 
     async def _audit(
         self,
@@ -544,6 +563,7 @@ class AccountDirectory:
             at=self._now(), by=by, act=act, whom=fold(whom), detail=detail
         )
         await connection.execute(insert(AUDIT).values(_row_of_entry(entry)))
+        self._entries[connection].append(entry)
 
     def _dialect_insert(self, into: Any) -> Any:
         """Return an INSERT that knows ON CONFLICT: each dialect has its own."""

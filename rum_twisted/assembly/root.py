@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from typing_extensions import override
 
 from rum_twisted.accounts.first import AccountFileError, FirstAccount
@@ -45,11 +47,23 @@ class RumService(MultiService):
         self.endpoint: Callable[[], str] = str  # where other processes call, if they do
         self.readiness: Readiness | None = None
         self.console: Callable[[], str] = str  # where operators connect, if they may
+        self.log_observer: Callable[[], ILogObserver] | None = None
         self.excusable: tuple[type[Exception], ...] = (AccountFileError,)
 
     @override
     def __repr__(self) -> str:
         return f"<RumService: {', '.join(self._config.services.roles)}>"
+
+    @override
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application, and bring what twistd's log is to be written by.
+
+        twistd looks for that among the application's components, and opens its log
+        right after this.
+        """
+        if self.log_observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.log_observer())
+        super().setServiceParent(parent)
 
     @override
     def privilegedStartService(self) -> None:

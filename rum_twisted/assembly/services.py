@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService
 
+from rum_twisted.admin.audit import AuditedLogbook
+from rum_twisted.admin.levels import Levels
 from rum_twisted.assembly.admin import Admin, build_admin
 from rum_twisted.assembly.guard import build_guard, front_of
+from rum_twisted.assembly.logs import audit_file, log_output
 from rum_twisted.assembly.manhole import manhole
 from rum_twisted.assembly.root import Announce, RumService
 from rum_twisted.config import Config
@@ -44,7 +47,12 @@ _WAITED_FOR: Final = "NOTIFY_SOCKET"  # systemd's, where it waits for a word of 
 
 
 def build_services(
-    config: Config, reactor: Any, announce: Announce, *, on_terminal: bool
+    config: Config,
+    reactor: Any,
+    announce: Announce,
+    *,
+    on_terminal: bool,
+    levels: Levels | None = None,
 ) -> RumService:
     """Build the tree; nothing is opened and no timer runs until it is started.
 
@@ -53,9 +61,12 @@ def build_services(
         reactor: what everything runs on.
         announce: gives the operator a line.
         on_terminal: see `RumService`.
+        levels: of the log, where twistd's own place heeds them, too.
     """
     root = RumService(config, announce, on_terminal=on_terminal)
-    _Tree(config, reactor, root).build()
+    if levels is None:
+        levels = Levels(config.log.level, config.log.levels)
+    _Tree(config, reactor, root, levels).build()
     return root
 
 
@@ -91,9 +102,13 @@ class _Tree:
         config: the settings.
         reactor: what everything runs on.
         root: what becomes of it.
+        levels: of the log.
     """
 
-    def __init__(self, config: Config, reactor: Any, root: RumService) -> None:
+    def __init__(
+        self, config: Config, reactor: Any, root: RumService, levels: Levels
+    ) -> None:
+        self._levels = levels
         self._config = config
         self._reactor = reactor
         self._root = root
@@ -109,6 +124,8 @@ class _Tree:
     def build(self) -> None:
         """Build it, in the order of the starts."""
         config, root = self._config, self._root
+        self._add(log_output(config.log, self._levels))
+        self._commands.update(self._levels.commands)
         admin = build_admin(
             self._reactor,
             _now,
@@ -126,7 +143,7 @@ class _Tree:
         self._begin_console(admin)
         if config.uses_fabric:
             self._begin_fabric()
-        accounts = self._accounts()
+        accounts = self._audited(self._accounts())
         weather = self._weather()
         self._begin_plugins()
         server = None if self._fabric is None else self._fabric.server()
@@ -281,6 +298,16 @@ class _Tree:
                 store.certificates() if may_change else None
             )
         return guarded, store.logbook
+
+    def _audited(
+        self, found: tuple[IAccounts, ILogbook] | None
+    ) -> tuple[IAccounts, ILogbook] | None:
+        """Return the same, with the file of the audit log before the logbook."""
+        audit = audit_file(self._config.log, _now)
+        if found is None or audit is None:
+            return found
+        accounts, logbook = found
+        return accounts, AuditedLogbook(logbook, audit)
 
     def _store(self, throttle: "Throttle") -> "Store":
         """Return the store of accounts that the settings name, or that is found."""

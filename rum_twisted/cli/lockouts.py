@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rum_twisted.cli.asking import ask_server
+from rum_twisted.cli.auditing import note_without_database
 from rum_twisted.cli.invocation import Invocation, pass_invocation
 from rum_twisted.cli.letters import shown, wire_text
 from rum_twisted.cli.output import Output, as_json_option
@@ -57,6 +58,7 @@ def _noted(invocation: Invocation, key: str) -> None:
     if invocation.config().chosen_store() != "database":
         invocation.refuse_name()  # there is no member who could prove who he is
         lift_it()
+        note_without_database(invocation, "unlock", key)
         return
     # The database's libraries are loaded for this alone.
     from rum_twisted.cli.store import note_act  # noqa: PLC0415

@@ -37,6 +37,7 @@ _NOUNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "guard": ("guard", "What the server does before memory or CPU run out."),
         "heap": ("heap", "What the running server's memory is made of, and grows by."),
         "hours": ("sessions", "How long a member was on, by position."),
+        "log": ("log", "How much the running server says in its log."),
         "lockouts": ("lockouts", "Who is kept waiting after wrong passwords."),
         "manhole": ("manhole", "A Python prompt inside the running server."),
         "owners": ("heap", "Whose the running server's memory is."),

@@ -39,6 +39,7 @@ from rum_twisted.accounts.member import (
 )
 from rum_twisted.accounts.passwords import Argon2Parameters, Hasher
 from rum_twisted.accounts.schema import REVISION
+from rum_twisted.cli.auditing import audit_file
 from rum_twisted.cli.imports.rows import SourceError
 from rum_twisted.cli.invocation import (
     Invocation,
@@ -239,7 +240,9 @@ async def _acted(
 ) -> T:
     await _check_tables(url, makes_tables=makes_tables)
     engine = make_engine(url, query_timeout=QUERY_TIMEOUT, connections=2)
-    directory = AccountDirectory(engine, invocation.now)
+    audit = audit_file(invocation, invocation.config())
+    noted = None if audit is None else audit.note
+    directory = AccountDirectory(engine, invocation.now, noted)
     try:
         return await act(directory, await _actor(invocation, directory, password))
     finally:

@@ -30,6 +30,7 @@ from rum_twisted.config.kinds import (
     PlainListener,
     Text,
 )
+from rum_twisted.config.log_kinds import LEVELS, RoomLevels
 from rum_twisted.config.service_kinds import (
     Address,
     KeyPath,
@@ -52,6 +53,7 @@ __all__ = [
     "ControlSettings",
     "DiscoverySettings",
     "GuardSettings",
+    "LogSettings",
     "ManholeSettings",
     "PergolaSettings",
     "PluginsSettings",
@@ -657,6 +659,68 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What the server says of itself, and where it is kept."""
+
+    audit: Path | None = field(
+        metadata=_about(
+            PathName(may_be_off=True),
+            "What the staff did, one line of JSON for each act: when, who, what, to "
+            'whom, why, from where; also what was done with rumctl. "" writes none.',
+            file_name="audit.jsonl",
+        )
+    )
+    file: Path | None = field(
+        default=None,
+        metadata=_about(
+            PathName(may_be_off=True),
+            "A file for the log, besides the place that twistd's --logfile names, or "
+            'the terminal; a daemon with it writes no twistd.log. "" for none.',
+        ),
+    )
+    format: Literal["json", "text"] = field(
+        default="json",
+        metadata=_about(
+            Choice(("json", "text")),
+            'How it is written: "json", an object a line with the fields of each '
+            'event, or "text".',
+        ),
+    )
+    rotate_bytes: int = field(
+        default=10_000_000,
+        metadata=_about(
+            Integer(10_000, 1 << 40),
+            "When file, or audit, has become so long, it is given the number 1 and a "
+            "new one is begun.",
+            unit="bytes",
+        ),
+    )
+    keep: int = field(
+        default=5,
+        metadata=_about(
+            Integer(0, 1000),
+            "How many old files are kept of each; the oldest goes.",
+            unit="files",
+        ),
+    )
+    level: Literal["debug", "info", "warn", "error", "critical"] = field(
+        default="info",
+        metadata=_about(
+            Choice(LEVELS),
+            "How much is said: this level and those above. rumctl log level changes "
+            "it while the server runs.",
+        ),
+    )
+    levels: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            RoomLevels(),
+            'Other levels for single rooms, e.g. ["pergola=debug", "rpc=warn"].',
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManholeSettings:
     """A Python prompt inside the running server."""
 
@@ -1244,6 +1308,7 @@ class Config:
     weather: WeatherSettings
     status: StatusSettings
     control: ControlSettings
+    log: LogSettings
     manhole: ManholeSettings
     console: ConsoleSettings
     services: ServicesSettings

@@ -139,6 +139,11 @@ class PluginFront(Service):
         self._logbook = logbook
         self._weather = weather
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be given to the host."""
+        return len(self._waiting)
+
     def measures(self) -> dict[str, Measuring]:
         """Return what tells of the memory it keeps; see `Measured`."""
         return {"plugin events": self._measure}

@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 from rum_twisted.plugins.interfaces import IFront, ILink
 from rum_twisted.plugins.manifest import PREFIXES
+from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
 from rum_twisted.session.hooks import (
     GO_ON,
@@ -62,6 +63,7 @@ __all__ = ["BATCH", "PluginFront"]
 BATCH: Final = 256  # events that leave together
 _FLUSH_AFTER: Final = Seconds(0.02)  # nobody is waited for
 _LOOK_EVERY: Final = Seconds(0.1)
+MOST_ACTS: Final = 5000.0  # in a second
 _METAR_WITHIN: Final = Seconds(10.0)
 _TELL_EVERY: Final = Seconds(60.0)
 _EVENT: Final = 300  # bytes of an event that waits, most of it its texts
@@ -103,6 +105,8 @@ class PluginFront(Service):
         self.dropped = 0  # events, because too many waited
         self.late = 0  # questions that were not answered in time
         self.told = 0  # events that were given to the host
+        self.refused = 0  # acts, because there were too many
+        self._acts = Rate(MOST_ACTS, clock.seconds)
         self._clock = clock
         self._roster = roster
         self._deadline = deadline
@@ -239,7 +243,13 @@ class PluginFront(Service):
             self._breaker.succeed()
 
     def act(self, act: Act) -> None:
-        """Do something to a client; see `IFront`."""
+        """Do something to a client; see `IFront`.
+
+        The host bounds each plugin; this is for a host that has lost its mind.
+        """
+        if not self._acts.admits():
+            self.refused += 1
+            return
         client = self._roster.find(act.callsign)
         delivery = self._delivery
         if client is None or delivery is None:

@@ -19,7 +19,16 @@ from tests.support.builders import NOON
 from tests.support.fabric import chance
 from tests.support.server import MemoryServer
 
-__all__ = ["DEADLINE", "ExtendedServer", "ScriptedPlugin", "make_host", "make_manifest"]
+__all__ = [
+    "DEADLINE",
+    "INTERVAL",
+    "ExtendedServer",
+    "ScriptedPlugin",
+    "add_plugin",
+    "make_front",
+    "make_host",
+    "make_manifest",
+]
 
 DEADLINE: Final = Seconds(0.15)
 INTERVAL: Final = Seconds(5.0)
@@ -71,6 +80,20 @@ def make_host(
     return host
 
 
+def make_front(
+    clock: Any, roster: Roster | None = None, *, queue: int = 100
+) -> PluginFront:
+    """Return a server's side of the plugins; it does not run."""
+    return PluginFront(
+        clock,
+        chance(),
+        Roster() if roster is None else roster,
+        deadline=DEADLINE,
+        position_interval=INTERVAL,
+        queue=queue,
+    )
+
+
 def add_plugin(
     host: PluginHost, plugin: ScriptedPlugin, manifest: Manifest, **fields: Any
 ) -> Guard:
@@ -104,12 +127,5 @@ class ExtendedServer(MemoryServer):
         self.turn()
 
     def _make_front(self, clock: Clock, roster: Roster) -> PluginFront:
-        self.front = PluginFront(
-            clock,
-            chance(),
-            roster,
-            deadline=DEADLINE,
-            position_interval=INTERVAL,
-            queue=100,
-        )
+        self.front = make_front(clock, roster)
         return self.front

@@ -98,6 +98,12 @@ class MemoryServer:
         """Return the end of a pilot who is on and has read his greeting."""
         return self._log_on(pilot_logon(callsign, rating=rating))
 
+    def log_on_pilot_later(self, callsign: str) -> "Terminal":
+        """Return the end of a pilot who has asked to log on, and may have to wait."""
+        terminal = self.connect()
+        terminal.say(pilot_logon(callsign))
+        return terminal
+
     def log_on_controller(self, callsign: str, *, rating: int = 5) -> "Terminal":
         """Return the end of a controller who is on and has read his greeting."""
         return self._log_on(controller_logon(callsign, rating=rating))

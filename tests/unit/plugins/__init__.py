@@ -1,0 +1,1 @@
+"""Tests of plugins: what they are told, and what they may cost."""

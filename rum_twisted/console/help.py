@@ -17,7 +17,7 @@ __all__ = ["LARGEST_FILE", "SHIPPED", "HelpFile", "Page"]
 
 SHIPPED: Final = Path(__file__).with_name("help.txt")
 LARGEST_FILE: Final = 65_536  # bytes; what is beyond is left out
-_TOPIC: Final = "%topic "
+_TOPIC: Final = "%topic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,20 @@ def told(program: str, arguments: Sequence[str]) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+def modules(*arguments: str) -> set[str]:
+    """Return the modules of Rum that a server with these options imports."""
+    program = PROGRAM.replace('name.partition(".")[0] for name', "name for name")
+    done = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(rum_twisted.__file__).parents[1])},
+        text=True,
+        timeout=60,
+    )
+    return {name for name in json.loads(done.stdout) if name.startswith("rum_twisted")}
+
+
 CERT = ("--set", 'accounts.store="cert"')
 POSTGRESQL = (
     *("--set", 'accounts.store="database"'),
@@ -120,6 +134,16 @@ class ImportTests(SynchronousTestCase):
         """With an account file, the address of a database loads nothing."""
         unused = ("--set", 'accounts.database="postgresql://rum@localhost/rum"')
         self.assertLessEqual(imported(*CERT, *unused), EXPECTED)
+
+    def test_no_console_where_none_is_wanted(self) -> None:
+        """Not a byte of it; and with one, a password in a file needs no library."""
+        self.assertNotIn("rum_twisted.console", modules(*CERT))
+        console = (
+            *("--set", 'console.listen="tcp:0:interface=127.0.0.1"'),
+            *("--set", 'console.password_file="password.txt"'),
+        )
+        self.assertIn("rum_twisted.console.service", modules(*CERT, *console))
+        self.assertLessEqual(imported(*CERT, *console), EXPECTED)
 
     def test_nothing_heavy_of_the_standard_library(self) -> None:
         """The standard library has expensive parts as well."""

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _PRODUCT: Final = "FSD ONLINE DOCUMENTATION"
-_TITLE_WIDTH: Final = 55
+_TITLE_WIDTH: Final = 54
 _RULE: Final = "=" * 79
 _WIDEST: Final = 65  # letters, and the word that crosses that
 _GLOBAL: Final = "global"  # the page without a topic

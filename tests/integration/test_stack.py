@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.stack.groups import find_groups
@@ -20,6 +20,7 @@ RATING: Final = 12
 REPORT: Final = "EHAM 101225Z 24012G22KT 9999 FEW018 BKN030 12/08 Q1013 NOSIG"
 FSD: Final = 6809  # the port in the compose file
 HTTP: Final = 6810
+EXTENDS: Final = "extend this server"
 
 
 class StackTestCase(SynchronousTestCase):
@@ -56,12 +57,18 @@ class StackTests(StackTestCase):
         return pilot
 
     def assert_it_works(self, callsign: str) -> Pilot:
-        """Assert that a member logs on and reads a report; return him."""
+        """Assert that a member reads reports, and a plugin answers; return him."""
         pilot = self.pilot(callsign)
         pilot.say(f"$AX{callsign}:SERVER:METAR:EHAM")
         self.assertEqual(
             pilot.until("$AR", "$ER"), f"$ARserver:{callsign}:METAR:{REPORT}"
         )
+        log = self.stack.folder / "logs" / "pergola.log"
+        wait_until(
+            lambda: EXTENDS in log.read_text("utf-8"), "plugins extend the pergola"
+        )
+        pilot.say(f"#TM{callsign}:SERVER:.metar EHAM")
+        self.assertEqual(pilot.until("#TM"), f"#TMserver:{callsign}:{REPORT}")
         return pilot
 
     def assert_it_is_up(self) -> None:
@@ -80,6 +87,7 @@ class StackTests(StackTestCase):
         assert shown is not None, printed
         self.password = shown[1]
         self.assert_it_is_up()
+        folders = self.assert_the_kernel_holds_the_limits()
         online = self.assert_it_works("KLM1")
         # A password is shown, and kept nowhere.
         for path in (self.stack.folder / "logs").iterdir():
@@ -99,8 +107,33 @@ class StackTests(StackTestCase):
 
         self.assertIn("is down", self.stack.done("down"))
         self.assert_nothing_is_left()
+        self.assertFalse([name for name in folders.values() if Path(name).exists()])
         self.assertIn("did not run", self.stack.done("down"))
         self.assertEqual(self.stack.run("status").returncode, 1)
+
+    def assert_the_kernel_holds_the_limits(self) -> dict[str, str]:
+        """Assert that it has what stands in the file; return where it has it.
+
+        Where no control groups can be made, nobody holds them.
+        """
+        groups = self.stack.status()["groups"]
+        if groups is None:
+            probe = find_groups("rum-stack-probe")
+            self.assertIsNone(probe)
+            return {}
+        folders: dict[str, str] = groups["folders"]
+        for name, each in self.stack.services().items():
+            memory, cpu = (Path(folders[kind]) / name for kind in ("memory", "cpu"))
+            own = Path(f"/proc/{each['pid']}/cgroup").read_text("ascii")
+            self.assertIn(f"/{name}\n", own)
+            if groups["is_second"]:
+                limit, quota = "memory.max", (cpu / "cpu.max").read_text().split()[0]
+            else:
+                limit = "memory.limit_in_bytes"
+                quota = (cpu / "cpu.cfs_quota_us").read_text()
+            self.assertEqual(int((memory / limit).read_text()), each["memory"])
+            self.assertEqual(int(quota), round(each["cpus"] * 100_000))
+        return folders
 
     def etcd_is_back(self) -> bool:
         """Tell whether etcd has been started anew, and is well."""
@@ -121,33 +154,6 @@ class StackTests(StackTestCase):
         self.assertNotEqual(self.stack.status()["supervisor"], first["supervisor"])
         self.stack.done("down")
         self.assert_nothing_is_left()
-
-
-class LimitTests(StackTestCase):
-    """Control groups of the kernel."""
-
-    def test_the_kernel_holds_the_limits(self) -> None:
-        """What stands in the file is what the kernel has, for each service."""
-        groups = find_groups("rum-stack-probe")
-        if groups is None:
-            raise SkipTest("no control groups can be made here")
-        groups.remove()
-        self.stack.done("up")
-        folders = self.stack.status()["groups"]["folders"]
-        for name, each in self.stack.services().items():
-            memory, cpu = (Path(folders[kind]) / name for kind in ("memory", "cpu"))
-            group = Path(f"/proc/{each['pid']}/cgroup").read_text("ascii")
-            self.assertIn(f"/{name}\n", group)
-            if self.stack.status()["groups"]["is_second"]:
-                limit, quota = "memory.max", (cpu / "cpu.max").read_text().split()[0]
-            else:
-                limit = "memory.limit_in_bytes"
-                quota = (cpu / "cpu.cfs_quota_us").read_text()
-            self.assertEqual(int((memory / limit).read_text()), each["memory"])
-            self.assertEqual(int(quota), round(each["cpus"] * 100_000))
-        self.stack.done("down")
-        for folder in folders.values():
-            self.assertFalse(Path(folder).exists())
 
 
 class TroubleTests(StackTestCase):

@@ -30,6 +30,8 @@ class Exchange:
         self._handler = handler
         self.path = handler.path
         self.headers = dict(handler.headers)
+        length = int(self.headers.get("Content-Length", "0"))
+        self.body = handler.rfile.read(length) if length else b""
         self.port = int(handler.client_address[1])  # of the client
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
@@ -87,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         with suppress(OSError):  # the client has gone
             self.server.respond(Exchange(self))
+
+    do_POST = do_GET  # noqa: N815 - the library looks it up
 
     @override
     def log_message(self, format: str, *args: Any) -> None:

@@ -24,8 +24,9 @@ from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.defer import TimeoutError as WaitTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed, readBody
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
 from typing_extensions import override
 
 from rum_twisted.plugins import (
@@ -56,6 +57,27 @@ _NAMES: Final = {
 
 class _Refused(Exception):
     """A server has answered with something that is no success."""
+
+
+class _Unread(Protocol):
+    """The body of an answer, of which nothing is read."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred()
+
+    @override
+    def connectionMade(self) -> None:
+        """Close the connection at once."""
+        abort = getattr(self.transport, "abortConnection", None)
+        (abort or self.transport.loseConnection)()
+
+    @override
+    def connectionLost(self, reason: Any = None) -> None:
+        """Note that it is closed."""
+        if not self.ended.called:
+            self.ended.callback(None)
 
 
 class Webhooks:
@@ -277,9 +299,9 @@ class _Post:
         requesting.addTimeout(self._timeout, self._rum.reactor)
         response = await requesting
         # Whatever it says besides does not matter, and may be endless.
-        reading: Deferred[bytes] = readBody(response.original)
-        reading.addErrback(lambda _: None)
-        reading.cancel()
+        unread = _Unread()
+        response.deliverBody(unread)
+        await unread.ended.addTimeout(self._timeout, self._rum.reactor)
         if response.code not in _GOOD:
             raise _Refused(f"HTTP {response.code}")
 

@@ -1,5 +1,6 @@
 """Plugins in a process of their own, with a real network around it."""
 
+import json
 from functools import partial
 
 from tests.integration.test_roles import REPORT, RolesTestCase
@@ -63,3 +64,72 @@ class PluginProcessTests(RolesTestCase):
         wait_until(lambda: pergola.log.count(EXTENDS) > 1, "the pergola knows")
         self.assertIn("2 pilots", self.answer(other, ".who"))
         self.assert_clean(pergola, again)
+
+
+BAD = """
+import threading
+import time
+
+from rum_twisted.plugins import Hook, Manifest
+
+
+class plugin:
+    manifest = Manifest(
+        name="{name}",
+        hooks=frozenset({{Hook.LOGGING_ON, Hook.LOGGED_ON, Hook.TEXT, Hook.LINE}}),
+        prefixes=("#TM",),
+    )
+
+    def __init__(self, rum, settings):
+        self.rum = rum
+
+    def logging_on(self, event):
+        {act}
+
+    line = logged_on = text = logging_on
+"""
+ACTS = {
+    "sleeping": "time.sleep(10)",
+    "raising": "raise RuntimeError('no')",
+    "flooding": "[self.rum.tell(event.callsign, 'flood') for _ in range(3000)]",
+}
+
+
+class BadPluginTests(RolesTestCase):
+    """Plugins that hang, raise and flood, all at the same time, and the network."""
+
+    def talk(self, roles: Roles) -> list[Pilot]:
+        """Log six pilots on, and have five of them speak to the first."""
+        pilots = []
+        for number in range(6):
+            pilot = self.pilot(roles, f"KLM{number}")
+            pilot.until(f"#TMserver:KLM{number}")
+            pilots.append(pilot)
+        for pilot in pilots[1:]:
+            pilot.say(f"#TM{pilot.callsign}:KLM0:hello")
+            self.assertTrue(pilot.is_online())
+        for pilot in pilots[1:]:
+            pilots[0].until(f"#TM{pilot.callsign}:KLM0:hello")
+        return pilots
+
+    def test_nobody_notices(self) -> None:
+        """Pilots log on and talk; the log of the role has a line for each plugin."""
+        roles = self.network()
+        folder = roles.folder / "data" / "plugins"
+        folder.mkdir(parents=True)
+        for name, act in ACTS.items():
+            (folder / f"{name}.py").write_text(BAD.format(name=name, act=act), "utf-8")
+        pergola = roles.start("pergola,passport,weather", name="pergola")
+        enabled = json.dumps([*ACTS, "dots"])
+        plugins = roles.start("plugin", f"plugins.enabled={enabled}")
+        for process in (pergola, plugins):
+            process.ready()
+        wait_until(partial(pergola.said, EXTENDS), "plugins extend the pergola")
+        pilots = self.talk(roles)
+        for name in ACTS:
+            wait_until(partial(plugins.said, f"plugin {name}: "), f"a line of {name}")
+        pilots[1].say("#TMKLM1:SERVER:.who")
+        pilots[1].until("#TMserver:KLM1:Online: 6 pilots")
+        for name in ACTS:
+            self.assertEqual(plugins.log.count(f"plugin {name}: "), 1, plugins.log)
+        self.assert_clean(pergola, plugins)

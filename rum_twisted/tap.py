@@ -209,14 +209,27 @@ class Options(usage.Options):
             raise ConfigError([Mistake("services", str(error))]) from error
 
     def _check_console(self) -> None:
-        """See to it that the console has a password, if there is one.
+        """See to it that the console has a password, if there is a console.
 
         Raises:
-            ConfigError: it has none.
+            ConfigError: it has none, or a hash that is too costly to be checked.
         """
-        mistakes = list(mistakes_of_console(self.configuration))
+        config = self.configuration
+        mistakes = list(mistakes_of_console(config))
         if mistakes:
             raise ConfigError(mistakes)
+        if not config.uses_console or not config.console.password:
+            return
+        # Loaded when it is known that it is needed.
+        from rum_twisted.accounts.passwords import (  # noqa: PLC0415
+            UnknownScheme,
+            scheme_of,
+        )
+
+        try:
+            scheme_of(config.console.password)
+        except UnknownScheme as error:
+            raise ConfigError([Mistake("console.password", str(error))]) from error
 
     def _check_listeners(self) -> None:
         """Have Twisted look at the endpoints, key files included; none is opened.

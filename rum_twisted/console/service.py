@@ -31,6 +31,8 @@ from rum_twisted.terms.units import Seconds
 __all__ = ["ConsoleCounts", "ConsoleFactory", "ConsoleService"]
 
 NO_MEASURES: Final[Mapping[str, Callable[[], Measure]]] = MappingProxyType({})
+_BACKLOG: Final = 256  # connections that wait to be accepted
+_ACCEPTS_AT_A_TIME: Final = 4  # left alone, Twisted takes ever more while they come
 _CONNECTION: Final = 6000  # bytes of an idle one, with its transport
 
 
@@ -66,6 +68,7 @@ class ConsoleFactory(ServerFactory):
         self._idle_timeout = idle_timeout
         self.complaints = Complaints(clock)
         self.open: dict[ConsoleProtocol, str] = {}  # and where it comes from
+        self.port: Any = None  # of TCP, once it is open
         self.total = 0  # connections so far
         self.peak = 0  # the most at a time
         self._leaving: set[ConsoleProtocol] = set()  # put out, and not gone yet
@@ -74,6 +77,8 @@ class ConsoleFactory(ServerFactory):
     @override
     def buildProtocol(self, addr: IAddress | None) -> ConsoleProtocol | None:
         """Return the protocol of a new connection; ``None`` hangs up."""
+        if self.port is not None:
+            self.port.numberAccepts = _ACCEPTS_AT_A_TIME
         address = str(getattr(addr, "host", ""))
         if len(self.open) >= self._most and not self._make_room():
             self.complaints.note("connections refused", address)
@@ -203,6 +208,7 @@ class ConsoleService(Service):
         super().stopService()
         self._server.log.stop()
         port, self._port = self._port, None
+        self._factory.port = None
         closed: Deferred[Any] = succeed(None)
         if port is not None:
             closed = maybeDeferred(port.stopListening)
@@ -235,8 +241,12 @@ class ConsoleService(Service):
     def _listen(self) -> None:
         try:
             self._port = self._reactor.listenTCP(
-                self._number, self._factory, interface=self._host
+                self._number,
+                self._factory,
+                backlog=_BACKLOG,
+                interface=self._host,
             )
+            self._factory.port = self._port
         except CannotListenError as error:
             reason = error.socketError
             self.log.warn(

@@ -51,6 +51,32 @@ class OptionsTests(SynchronousTestCase):
         services = self.parse(*etcd, "--role", "weather,passport").configuration
         self.assertEqual(services.services.roles, ("passport", "weather"))
 
+    def test_nobody_comes_to_the_console_without_a_password(self) -> None:
+        """One is due, and one only, as a hash that can be checked, or in a file."""
+        listen = ("--set", 'console.listen="tcp:3010:interface=127.0.0.1"')
+        file = ("--set", 'console.password_file="password.txt"')
+        salt, digest = "c2FsdHNhbHQ", "A" * 43
+
+        def hashed(memory: int) -> tuple[str, str]:
+            text = f"$argon2id$v=19$m={memory},t=4,p=1${salt}${digest}"
+            return ("--set", f'console.password="{text}"')
+
+        for words, complaint in (
+            ((), "console.password: there is no console without a password"),
+            ((*file, *hashed(9216)), "console.password_file: due this or"),
+            (hashed(99_999_999), "console.password: "),
+            (("--set", 'console.password="sesame"'), "$argon2id$"),
+        ):
+            status, printed = self.check(*listen, *words)
+            self.assertEqual(status, 1, words)
+            self.assertIn(complaint, printed)
+            self.assertNotIn("sesame", printed)
+        for words in (file, hashed(9216)):
+            self.assertEqual(self.check(*listen, *words), (0, "configuration ok\n"))
+        elsewhere = ("--set", "services.roles=['weather']")
+        etcd = ("--set", 'discovery.backend="etcd"')
+        self.assertEqual(self.check(*listen, *elsewhere, *etcd)[0], 0)
+
     def test_nobody_comes_in_over_ssh_without_a_key(self) -> None:
         """SSH wants a file of keys, and this machine's own address."""
         ssh = 'manhole.ssh="tcp:6022:interface={}"'.format

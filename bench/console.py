@@ -30,9 +30,9 @@ from typing import Final
 from bench import machine
 from bench.crowd import Crowd
 from bench.observe import report
-from bench.processes import free_port
+from bench.processes import ROOT, free_port
 from bench.servers import CID, PASSWORD, rum
-from bench.workshop import OUT, ROOT
+from bench.workshop import OUT
 from rum_twisted.accounts.passwords import Hasher
 
 __all__ = ["main"]

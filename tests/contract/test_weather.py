@@ -12,11 +12,13 @@ from zope.interface.verify import verifyObject
 
 from rum_twisted.session.interfaces import IWeather
 from rum_twisted.terms.place import Position
-from rum_twisted.terms.units import Degrees
+from rum_twisted.terms.units import Degrees, Seconds
 from rum_twisted.weather.memory import MemoryWeather
+from rum_twisted.weather.profiles import ProfiledWeather, ProfileFile
 from rum_twisted.weather.source import MetarFile
 from rum_twisted.weather.stations import Airport, Airports
 from rum_twisted.world.metar import decode
+from rum_twisted.world.weather import Weather
 from tests.support.sources import CYCLE, MemoryWeb
 
 SCHIPHOL = "EHAM 101225Z 24012G22KT 9999 FEW018 BKN030 12/08 Q1013 NOSIG"
@@ -121,6 +123,18 @@ class Contract:
                 deferred: Deferred[object] = look_up.addErrback(lambda _: None)
                 deferred.cancel()
                 self.successResultOf(deferred)
+
+
+class ProfiledWeatherTests(Contract.WeatherTests):
+    """A source behind weather that operators make, of which none is in effect."""
+
+    @override
+    def make_weather(self) -> IWeather:
+        """Return a source in memory behind profiles."""
+        profiles = ProfileFile(Path(self.mktemp()), lambda: Seconds(0.0))
+        profiles.create("EHAM", Weather())
+        source = MemoryWeatherTests.make_weather(MemoryWeatherTests())
+        return ProfiledWeather(source, profiles, lambda: Seconds(0.0))
 
 
 class MemoryWeatherTests(Contract.WeatherTests):

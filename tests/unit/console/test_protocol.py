@@ -8,7 +8,10 @@ from typing_extensions import override
 
 from rum_twisted.console.complaints import INTERVAL
 from rum_twisted.console.protocol import PACE, SLICE, STALL
+from rum_twisted.weather.memory import MemoryWeather
+from tests.support.builders import REPORTS
 from tests.support.console import PASSWORD, MemoryConsole, Operator
+from tests.support.later import LaterWeather
 from tests.support.segments import BYTEWISE, WHOLE
 
 MANY = 1000  # clients; more than are written at a time
@@ -80,6 +83,26 @@ class ConversationTests(ProtocolTestCase):
             text = operator.read()
             self.assertLess(text.index("EHAM 101225Z"), text.index("Position set"))
             self.assertTrue(text.endswith("Position set\r\nFSDA> "), text)
+
+    def test_an_answer_that_takes_its_time(self) -> None:
+        """The prompt and later commands wait for it; who goes gives it up."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        weather = LaterWeather(MemoryWeather(REPORTS))
+        console = MemoryConsole(folder, weather=weather)
+        self.addCleanup(console.stop)
+        operator = console.authorized()
+        operator.feed(b"metar EHAM\nrange NOBODY\n")
+        self.assertEqual(operator.read(), "Metar request sent to METAR host FSDA.\r\n")
+        self.assertTrue(operator.is_paused)
+        weather.release()
+        operator.turn()
+        text = operator.read()
+        self.assertTrue(text.endswith("NOSIG\r\nNo such callsign.\r\nFSDA> "), text)
+        self.assertFalse(operator.is_paused)
+        operator.feed(b"weather EHAM\n")
+        operator.hang_up()
+        self.assertEqual((weather.given_up, len(weather)), (1, 0))
 
     def test_quit(self) -> None:
         """It closes, after what was said; what follows is not carried out."""

@@ -435,6 +435,30 @@ class CycleTests(WebTestCase):
         self.assertEqual(len(self.web.requests), 10)
         self.assertEqual(self.web.requests[-1], "one.example/cycle/13")
 
+    def test_refresh(self) -> None:
+        """An operator has them fetched now, and from then on by the clock again."""
+        self.start([CYCLE])
+        del self.web.requests[:]
+        self.wait(100)
+        begun = self.net.weather.refresh()
+        self.net.run()
+        self.assertEqual((begun, len(self.web.requests)), (True, 2))
+        self.wait(550)
+        self.assertEqual(len(self.web.requests), 2)
+        self.wait(50)
+        self.assertEqual(len(self.web.requests), 4)
+
+    def test_refresh_while_they_are_fetched(self) -> None:
+        """It is under way; and single reports are not fetched before they are asked."""
+        net = MemoryWeb([CYCLE])
+        net.web.answers["one.example/cycle/11"] = net.web.hold
+        net.weather.startService()
+        self.addCleanup(net.weather.stopService)
+        net.run()
+        self.assertEqual([net.weather.refresh()], [False])
+        self.start([RAW])
+        self.assertIsNone(self.net.weather.refresh())
+
     def test_asker_waits_for_a_file_that_comes(self) -> None:
         """Who asks while the first file is read is answered from it."""
         net = MemoryWeb([CYCLE])

@@ -159,6 +159,17 @@ class ChangeTests(FileTestCase):
         assert report is not None
         self.assertIn("25012G22KT", report)
 
+    def test_refresh(self) -> None:
+        """An operator has it read at once; not twice at the same time."""
+        self.assertEqual(self.weather.stations(), 1)
+        self.replace_file(f"{SCHIPHOL}\n{ROTTERDAM}\n")
+        begun = [self.weather.refresh() for _ in range(2)]
+        self.assertEqual(begun, [True, False])
+        self.clock.advance(0)
+        self.assertEqual(self.weather.stations(), 2)
+        self.assertEqual([self.weather.refresh()], [True])
+        self.clock.advance(0)
+
     def test_unchanged_file_is_not_read_again(self) -> None:
         """Checks of a file that is as it was cost one look and no more."""
         with capturedLogs() as events:

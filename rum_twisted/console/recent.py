@@ -58,7 +58,7 @@ class Record:
 
 @implementer(ILogObserver)
 class RecentLog:
-    """Keeps the last `MOST_KEPT` texts.
+    """Keeps the last `MOST_KEPT` texts; events may come from any thread.
 
     Args:
         publisher: whose events are kept, from `start` to `stop`.
@@ -85,7 +85,7 @@ class RecentLog:
 
     def counts(self) -> tuple[int, ...]:
         """Tell how many are kept of each level."""
-        levels = [record.level for record in self._records]
+        levels = [record.level for record in tuple(self._records)]
         return tuple(levels.count(level) for level in range(len(LEVELS)))
 
     def newest(self, worst: int, amount: int) -> list[Record]:
@@ -95,13 +95,13 @@ class RecentLog:
             worst: the highest number of a level that counts.
             amount: how many at most.
         """
-        found = (record for record in reversed(self._records) if record.level <= worst)
-        return list(islice(found, amount))
+        latest = reversed(tuple(self._records))
+        return list(islice((one for one in latest if one.level <= worst), amount))
 
     def forget(self, worst: int, amount: int) -> int:
         """Forget the newest; see `newest`. Return how many."""
         going = {id(record) for record in self.newest(worst, amount)}
-        kept = [record for record in self._records if id(record) not in going]
+        kept = [one for one in tuple(self._records) if id(one) not in going]
         self._records = deque(kept, maxlen=MOST_KEPT)
         return len(going)
 

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from rum_twisted.plugins.front import PluginFront
     from rum_twisted.plugins.host import PluginHost
 
+if TYPE_CHECKING:
+    from rum_twisted.rpc.tracing import Tracing
+
 __all__ = ["UNFIT", "Fabric", "Listing"]
 
 # The two rooms do not know each other.
@@ -111,6 +114,7 @@ class Fabric:
             tls=tls,
             rules=cast(IRules, self.discovery),
         )
+        self.tracing = self.clients.tracing = _tracing_of(config, reactor)
         self._server_settings = ServerSettings(
             listen=settings.listen,
             # Who is asked only how he is needs no certificate for it.
@@ -250,7 +254,9 @@ class Fabric:
 
     def server(self) -> RpcServer:
         """Return the endpoint, where all is answered that was offered so far."""
-        return RpcServer(self._server_settings, self._servicers, self._reactor)
+        server = RpcServer(self._server_settings, self._servicers, self._reactor)
+        server.tracing = self.tracing
+        return server
 
     def listing(self, server: RpcServer) -> "Listing":
         """Return what tells others of us: to be started last, and stopped first."""
@@ -386,6 +392,17 @@ def _own_name() -> str:
     """Return a name that no other process and no other start of ours has."""
     host = _NO_LETTERS.sub("-", gethostname())[:_LONGEST_HOST].strip("-.")
     return f"{host or 'host'}-{secrets.token_hex(6)}"
+
+
+def _tracing_of(config: Config, reactor: Any) -> "Tracing | None":
+    telemetry = config.telemetry
+    if not telemetry.otlp_endpoint:
+        return None
+    # OpenTelemetry and its HTTP client are 5 MB.
+    from rum_twisted.rpc.tracing import Tracing  # noqa: PLC0415
+
+    endpoint, ratio = telemetry.otlp_endpoint, telemetry.sample_ratio
+    return Tracing(endpoint, ratio, reactor, _own_name())
 
 
 def _tls_of(settings: ServicesSettings) -> TlsFiles | None:

@@ -234,6 +234,8 @@ class _Tree:
 
         self._fabric = _make_fabric(self._config, self._reactor, self._random)
         self._root.excusable += UNFIT
+        if self._fabric.tracing is not None:
+            self._add(self._fabric.tracing)
         self._add(self._fabric.discovery, self._fabric.clients)
 
     def _operate(

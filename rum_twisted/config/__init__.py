@@ -19,6 +19,7 @@ from rum_twisted.config.settings import (
     PluginsSettings,
     ServicesSettings,
     StatusSettings,
+    TelemetrySettings,
     WeatherSettings,
 )
 from rum_twisted.config.sources import ConfigError, Mistake, load
@@ -38,6 +39,7 @@ __all__ = [
     "PluginsSettings",
     "ServicesSettings",
     "StatusSettings",
+    "TelemetrySettings",
     "WeatherSettings",
     "load",
 ]

@@ -20,6 +20,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "weather": ("treq", "metar", "airportsdata"),
     "tls": ("OpenSSL", "service_identity"),
     "ssh": ("cryptography", "bcrypt", "appdirs"),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "rpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
 }
 """The modules of each extra; setup.cfg names the packages that bring them."""
@@ -48,7 +49,7 @@ def missing_extras(
 def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
     """Yield the extras that are needed, the settings that say so, and why."""
     if config.uses_fabric:
-        yield "rpc", "services.roles", "to call other processes"
+        yield from _needed_by_fabric(config)
     if config.manhole.ssh:
         yield "ssh", "manhole.ssh", "the manhole over SSH"
     if config.services.plays("passport"):
@@ -61,6 +62,12 @@ def _needed(config: Config) -> Iterator[tuple[str, str, str]]:
             yield "tls", "plugins.settings", "a webhook over TLS"
     if config.uses_console and config.console.password:
         yield "database", "console.password", "a hashed password"
+
+
+def _needed_by_fabric(config: Config) -> Iterator[tuple[str, str, str]]:
+    yield "rpc", "services.roles", "to call other processes"
+    if config.telemetry.otlp_endpoint:
+        yield "otel", "telemetry.otlp_endpoint", "tracing"
 
 
 def _needed_by_accounts(config: Config) -> Iterator[tuple[str, str, str]]:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from zope.interface import implementer
 
 from rum_twisted.config.interfaces import IKind, Unfit
 
-__all__ = ["LEVELS", "ROOMS", "RoomLevels"]
+__all__ = ["LEVELS", "ROOMS", "HttpAddress", "RoomLevels"]
 
 LEVELS: Final = ("debug", "info", "warn", "error", "critical")
 ROOMS: Final = (
@@ -43,3 +44,28 @@ class RoomLevels:
                 raise Unfit(due)
             entries.append(f"{room}={level}")
         return tuple(entries)
+
+
+@implementer(IKind)
+@dataclass(frozen=True, slots=True)
+class HttpAddress:
+    """The address of something that is reached over HTTP; may be empty."""
+
+    is_text: bool = True
+
+    def read(self, value: object, folder: Path) -> str:
+        """Return the address; see `IKind`."""
+        due = 'an address such as "http://127.0.0.1:4318", or ""'
+        if value == "":
+            return ""
+        if not isinstance(value, str) or not value.isascii():
+            raise Unfit(due)
+        try:
+            parts = urlsplit(value)
+            is_fit = parts.scheme in ("http", "https") and bool(parts.hostname)
+            is_fit = is_fit and parts.port != 0
+        except ValueError as error:
+            raise Unfit(due) from error
+        if not is_fit:
+            raise Unfit(due)
+        return value

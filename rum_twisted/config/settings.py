@@ -30,7 +30,7 @@ from rum_twisted.config.kinds import (
     PlainListener,
     Text,
 )
-from rum_twisted.config.log_kinds import LEVELS, RoomLevels
+from rum_twisted.config.log_kinds import LEVELS, HttpAddress, RoomLevels
 from rum_twisted.config.service_kinds import (
     Address,
     KeyPath,
@@ -60,6 +60,7 @@ __all__ = [
     "ServicesSettings",
     "Setting",
     "StatusSettings",
+    "TelemetrySettings",
     "WeatherSettings",
 ]
 
@@ -721,6 +722,29 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """Traces of the calls between processes, for OpenTelemetry."""
+
+    otlp_endpoint: str = field(
+        default="",
+        metadata=_about(
+            HttpAddress(),
+            "Where spans are sent (OTLP over HTTP), e.g. "
+            '"http://127.0.0.1:4318"; "" for nowhere, and nothing is loaded for it.',
+        ),
+    )
+    sample_ratio: float = field(
+        default=0.01,
+        metadata=_about(
+            Number(0.0, 1.0),
+            "How many of the traces that begin here are kept: 1 keeps all. Who is "
+            "called does as his caller.",
+            unit="share of the traces",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManholeSettings:
     """A Python prompt inside the running server."""
 
@@ -1309,6 +1333,7 @@ class Config:
     status: StatusSettings
     control: ControlSettings
     log: LogSettings
+    telemetry: TelemetrySettings
     manhole: ManholeSettings
     console: ConsoleSettings
     services: ServicesSettings

@@ -13,7 +13,7 @@ asks for one client after the other does not connect anew each time.
 import sys
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.protobuf.message import Message
 from twisted.application.service import Service
@@ -36,6 +36,9 @@ from rum_twisted.terms.measure import Measure, Measuring
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
 
+if TYPE_CHECKING:
+    from rum_twisted.rpc.tracing import Tracing
+
 __all__ = ["XClient", "XClients"]
 
 A = TypeVar("A", bound=Message)
@@ -56,9 +59,12 @@ class XClient:
     Made by `XClients.client`. Given back by `close`, or at the end of a ``with``.
     """
 
-    __slots__ = ("__weakref__", "_line", "_service")
+    __slots__ = ("__weakref__", "_line", "_service", "_tracing")
 
-    def __init__(self, service: ServiceClient, line: Line) -> None:
+    def __init__(
+        self, service: ServiceClient, line: Line, tracing: "Tracing | None" = None
+    ) -> None:
+        self._tracing = tracing
         self._service: ServiceClient | None = service
         self._line = line
 
@@ -110,7 +116,11 @@ class XClient:
         service = self._service
         if service is None:
             raise ClientClosed("this client was closed before")
-        return await service.call(method, request, timeout, key, who, metadata)
+        tracing = self._tracing
+        if tracing is None:
+            return await service.call(method, request, timeout, key, who, metadata)
+        with tracing.client(service.name, method.path, metadata) as more:
+            return await service.call(method, request, timeout, key, who, more)
 
     def version_for(self, who: str) -> str:
         """Return the version that is tried with a member; "": he has any of the others.
@@ -156,6 +166,7 @@ class XClients(Service):
         rules: IRules | None = None,
     ) -> None:
         self.metrics = CallMetrics()
+        self.tracing: Tracing | None = None  # of clients that are made from now on
         self._clock = clock
         self._options = options
         self.channels = Channels(limits or Limits(), tls)
@@ -252,7 +263,7 @@ class XClients(Service):
                 service,
             )
         shared.references += 1
-        return XClient(shared, line)
+        return XClient(shared, line, self.tracing)
 
     def _measure_clients(self) -> tuple[Measure, ...]:
         """Tell of the clients that are open, by the line that asked for them."""

@@ -7,7 +7,7 @@ the usual tools (``grpcurl``, ``grpc_health_probe``) work.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc.aio
 from twisted.application.service import Service
@@ -26,6 +26,9 @@ from rum_twisted.rpc.tls import TlsFiles, server_credentials
 from rum_twisted.terms.measure import Measure, Measuring
 from rum_twisted.terms.metric import Family
 from rum_twisted.terms.units import Seconds
+
+if TYPE_CHECKING:
+    from rum_twisted.rpc.tracing import Tracing
 
 __all__ = ["CannotServe", "RpcServer", "ServerSettings"]
 
@@ -100,6 +103,7 @@ class RpcServer(Service):
         self._health = Health(())
         self._starting: Deferred[None] = succeed(None)
         self.metrics = CallMetrics()
+        self.tracing: Tracing | None = None  # of calls, from the start on
         self.address = ""  # host:port, with the port that was opened
         self.under_way = UnderWay()
 
@@ -176,6 +180,7 @@ class RpcServer(Service):
                 settings.longest_call,
                 self.metrics,
                 self.under_way,
+                self.tracing,
             )
             server.add_generic_rpc_handlers((handlers,))
         names = [servicer.name for servicer in self._servicers]

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import grpc
 import grpc.aio
@@ -22,6 +22,9 @@ from rum_twisted.rpc.errors import Code, RpcError
 from rum_twisted.rpc.method import Method
 from rum_twisted.rpc.metrics import CallMetrics, Label, Series
 from rum_twisted.terms.units import Seconds
+
+if TYPE_CHECKING:
+    from rum_twisted.rpc.tracing import Tracing
 
 __all__ = [
     "Answering",
@@ -114,7 +117,9 @@ class _Handler:
         longest: Seconds,
         series: Series,
         under_way: UnderWay,
+        tracing: "Tracing | None",
     ) -> None:
+        self._tracing = tracing
         self._series = series
         self._under_way = under_way
         self._path = answering.method.path
@@ -129,12 +134,19 @@ class _Handler:
         self._under_way.count += 1
         self._under_way.begun += 1
         try:
-            return await self._serve(request, context)
+            if self._tracing is None:
+                return await self._serve(request, context, _untraced)
+            metadata = context.invocation_metadata() or ()
+            with self._tracing.server(self._path, metadata) as ended:
+                return await self._serve(request, context, ended)
         finally:
             self._under_way.count -= 1
 
     async def _serve(
-        self, request: Any, context: "grpc.aio.ServicerContext[Any, Any]"
+        self,
+        request: Any,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+        ended: Callable[[Code], None],
     ) -> Any:
         remaining = context.time_remaining()
         limit = self._longest
@@ -162,8 +174,13 @@ class _Handler:
             return answer
         finally:
             self._series.observe(self._clock.seconds() - begun, code)
+            ended(code)
         await context.abort(_STATUS[code], details)
         raise AssertionError("abort() raises")
+
+
+def _untraced(code: Code) -> None:
+    """Take note of nothing."""
 
 
 class _Host:
@@ -199,6 +216,7 @@ def handlers_of(
     longest: Seconds,
     metrics: CallMetrics,
     under_way: UnderWay,
+    tracing: "Tracing | None" = None,
 ) -> grpc.GenericRpcHandler:
     """Return gRPC's handlers of a service.
 
@@ -208,6 +226,7 @@ def handlers_of(
         longest: a call may take, whatever its caller allows.
         metrics: counts the calls.
         under_way: counts those that are being answered.
+        tracing: makes spans of them; ``None``: nobody does.
     """
 
     def series(method: Method[Any, Any]) -> Series:
@@ -223,7 +242,7 @@ def handlers_of(
                 response_serializer=method.write_answer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            _Handler(entry, clock, longest, series(method), under_way).serve,
+            _Handler(entry, clock, longest, series(method), under_way, tracing).serve,
             request_deserializer=method.read_request,
             response_serializer=method.write_answer,
         )

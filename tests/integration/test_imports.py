@@ -199,6 +199,12 @@ class ImportTests(SynchronousTestCase):
         self.assertEqual(names & unwanted, set())
         self.assertIn("rum_twisted.weather.remote", names)
 
+    def test_tracing(self) -> None:
+        """OpenTelemetry is there where traces are wanted, and only there."""
+        self.assertNotIn("opentelemetry", imported(*STATIC, "--role", "pergola"))
+        wanted = ("--set", 'telemetry.otlp_endpoint="http://127.0.0.1:4318"')
+        self.assertIn("opentelemetry", imported(*STATIC, *wanted, "--role", "pergola"))
+
     def test_passport_alone(self) -> None:
         """It has the database, but nothing of weather."""
         names = imported(*STATIC, *HTTP, "--role", "passport")

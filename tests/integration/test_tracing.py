@@ -1,0 +1,169 @@
+"""Calls leave traces at a collector, and its troubles are nobody's."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+from typing_extensions import override
+
+from rum_twisted.rpc.bridge import future
+from rum_twisted.rpc.client import XClient, XClients
+from rum_twisted.rpc.errors import Code, RpcError
+from rum_twisted.rpc.generated import weather_pb2 as pb2
+from rum_twisted.rpc.server import RpcServer, ServerSettings
+from rum_twisted.rpc.servicing import IServicer
+from rum_twisted.rpc.tracing import MOST_WAITING, Tracing
+from rum_twisted.rpc.weather import METAR
+from tests.integration.asyncio_case import AsyncioTestCase
+from tests.integration.rpcserver import Reporter
+from tests.integration.test_xclient import Relay
+from tests.support.fabric import ListedInstances, chance, make_instance
+from tests.support.twistd import PATIENCE, free_port
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[Span]]]:
+    """Collect spans over HTTP; yields the address, and what has come."""
+    spans: list[Span] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        """Takes all that comes."""
+
+        def do_POST(self) -> None:
+            """Take spans."""
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                for scope in resource.scope_spans:
+                    spans.extend(scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        @override
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", spans
+    finally:
+        server.shutdown()
+        thread.join(PATIENCE)
+        server.server_close()
+
+
+class TracingTests(AsyncioTestCase):
+    """A client, a server that asks another one, and that one."""
+
+    timeout = 60.0
+
+    def serve(self, reporter: IServicer, tracing: Tracing) -> str:
+        """Serve; return the address."""
+        server = RpcServer(ServerSettings(), [reporter], self.reactor)
+        server.tracing = tracing
+        server.startService()
+        self.addCleanup(server.stopService)
+        return server.address
+
+    def client(self, address: str, tracing: Tracing) -> XClient:
+        """Return a client of an address."""
+        instances = ListedInstances(make_instance("one", address))
+        clients = XClients(instances, self.reactor, chance())
+        clients.tracing = tracing
+        clients.startService()
+        client = clients.client("weather")
+        self.addCleanup(clients.stopService)
+        self.addCleanup(client.close)
+        return client
+
+    def chain(self, tracing: Tracing) -> tuple[Reporter, XClient]:
+        """Return who is asked in the end, and a client of a relay to him."""
+        last = Reporter("last")
+        relay = Relay(self.client(self.serve(last, tracing), tracing))
+        return last, self.client(self.serve(relay, tracing), tracing)
+
+    def test_parents_and_children(self) -> Deferred[None]:
+        """Four spans of one trace: call, answer, call, answer, one from the other."""
+
+        async def check() -> None:
+            with collector() as (address, spans):
+                tracing = Tracing(address, 1.0, self.reactor, "test")
+                tracing.startService()
+                _, client = self.chain(tracing)
+                await client.call(METAR, pb2.StationRequest(station="EHAM"))
+                await future(tracing.stopService())
+            self.assertEqual(len(spans), 4)
+            self.assertEqual(len({span.trace_id for span in spans}), 1)
+            children = {span.parent_span_id: span for span in spans}
+            found, parent = [], b""
+            while parent in children:
+                span = children[parent]
+                found.append(span.kind)
+                self.assertEqual(span.name, "rum.v1.Weather/Metar")
+                parent = span.span_id
+            call, answer = Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER
+            self.assertEqual(found, [call, answer, call, answer])
+
+        return self.run_here(check())
+
+    def test_nothing_is_kept_of_the_others(self) -> Deferred[None]:
+        """With a ratio of 0 there are calls, and no spans."""
+
+        async def check() -> None:
+            with collector() as (address, spans):
+                tracing = Tracing(address, 0.0, self.reactor, "test")
+                tracing.startService()
+                _, client = self.chain(tracing)
+                await client.call(METAR, pb2.StationRequest(station="EHAM"))
+                await future(tracing.stopService())
+            self.assertEqual(spans, [])
+
+        return self.run_here(check())
+
+    def test_a_collector_that_is_away(self) -> Deferred[None]:
+        """Calls are answered, more than may wait; the operator is told once."""
+
+        async def check() -> None:
+            away = f"http://127.0.0.1:{free_port()}"
+            tracing = Tracing(away, 1.0, self.reactor, "test")
+            tracing.startService()
+            for number in range(MOST_WAITING + 10):
+                with tracing.client("weather", f"/test/{number}", None):
+                    pass
+            _, client = self.chain(tracing)
+            with capturedLogs() as events:
+                answer = await client.call(METAR, pb2.StationRequest(station="EHAM"))
+                self.assertEqual(answer.report, "last")
+                await future(tracing.stopService())
+                await future(tracing.stopService())
+            told = [event for event in events if "traces" in event["log_format"]]
+            self.assertLessEqual(len(told), 1)
+
+        return self.run_here(check())
+
+    def test_a_call_that_fails(self) -> Deferred[None]:
+        """Its span says with which code."""
+
+        async def check() -> None:
+            with collector() as (address, spans):
+                tracing = Tracing(address, 1.0, self.reactor, "test")
+                tracing.startService()
+                client = self.client(f"127.0.0.1:{free_port()}", tracing)
+                try:
+                    await client.call(METAR, pb2.StationRequest(), timeout=2.0)
+                except RpcError as error:
+                    self.assertEqual(error.code, Code.UNAVAILABLE)
+                await future(tracing.stopService())
+            (span,) = spans
+            self.assertEqual(span.status.message, "UNAVAILABLE")
+
+        return self.run_here(check())

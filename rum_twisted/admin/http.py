@@ -6,7 +6,8 @@ start. It is for a handful of questions a minute from the same machine, and know
 and HEAD; whoever wants TLS, names or passwords puts a proxy before it.
 
 Bounds: `MOST_CONNECTIONS` at a time, `LONGEST_REQUEST` bytes, `PATIENCE` seconds for
-the whole of a connection. One request each.
+the whole of a connection, less for who has not asked while others wait. One request
+each.
 """
 
 import json
@@ -32,6 +33,7 @@ __all__ = ["Answer", "Asked", "AskedWrongly", "Page", "WatchServer", "json_answe
 MOST_CONNECTIONS: Final = 8
 LONGEST_REQUEST: Final = 8192  # bytes, up to the empty line
 PATIENCE: Final = Seconds(2.0)
+_GRACE: Final = Seconds(0.2)  # to ask, while others wait because of you
 _WAITING: Final = 128  # connections that the kernel keeps for us
 _STOP_WITHIN: Final = 5.0  # seconds
 _END: Final = b"\r\n\r\n"
@@ -242,15 +244,17 @@ class WatchServer(Service):
                 busy[visit.socket.fileno()] = visit
                 wanted = select.POLLOUT if visit.rest else select.POLLIN
                 poll.register(visit.socket, wanted)
-        if len(busy) < MOST_CONNECTIONS:
+        is_full = len(busy) == MOST_CONNECTIONS
+        if not is_full:
             poll.register(listener, select.POLLIN)
-        ready = {number for number, _ in poll.poll(PATIENCE * 1000 if busy else None)}
+        wait = (_GRACE if is_full else PATIENCE) * 1000 if busy else None
+        ready = {number for number, _ in poll.poll(wait)}
         if bell.fileno() in ready:
             return False
         for number, visit in busy.items():
             if number in ready:
                 self._go_on(visit)
-        self._end_overdue()
+        self._end_overdue(_GRACE if is_full and _waits(listener) else PATIENCE)
         if listener.fileno() in ready:
             self._accept(listener)
         return True
@@ -264,10 +268,14 @@ class WatchServer(Service):
             connection.setblocking(False)  # noqa: FBT003 - the library's own
             free.begin(connection, self._monotonic() + PATIENCE)
 
-    def _end_overdue(self) -> None:
+    def _end_overdue(self, patience: Seconds) -> None:
+        """Hang up on those who take too long: sooner on who has not asked yet."""
         now = self._monotonic()
         for visit in self._visits:
-            if visit.socket is not None and now >= visit.ends:
+            if visit.socket is None:
+                continue
+            ends = visit.ends if visit.rest else visit.ends - PATIENCE + patience
+            if now >= ends:
                 if not visit.rest:
                     with suppress(OSError):
                         self._reply(visit, _plainly(_TIMEOUT), is_head=False)
@@ -351,6 +359,13 @@ class WatchServer(Service):
             # What the peer still sends would make the kernel drop our last words.
             visit.socket.shutdown(socket.SHUT_WR)
             visit.end()
+
+
+def _waits(listener: socket.socket) -> bool:
+    """Tell whether somebody waits to be accepted."""
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _accept(headers: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -21,6 +22,7 @@ from rum_twisted.admin.http import (
     WatchServer,
     json_answer,
 )
+from rum_twisted.admin.http import PATIENCE as LONG_PATIENCE
 from tests.support.twistd import PATIENCE
 
 
@@ -155,6 +157,20 @@ class WatchServerTests(SynchronousTestCase):
             for _ in range(MOST_CONNECTIONS):
                 stack.enter_context(socket.create_connection(self.address, PATIENCE))
             self.assertEqual(self.ask("/echo")[0], 200)
+
+    def test_who_dawdles_while_others_wait(self) -> None:
+        """He is hung up on before his two seconds are over, and they are answered."""
+        with ExitStack() as stack:
+            dawdlers = [
+                stack.enter_context(socket.create_connection(self.address, PATIENCE))
+                for _ in range(5 * MOST_CONNECTIONS)
+            ]
+            for each in dawdlers:
+                each.sendall(b"GET /ec")
+            begun = time.monotonic()
+            self.assertEqual(self.ask("/echo")[0], 200)
+            # One after the other they would have had two seconds each eight.
+            self.assertLess(time.monotonic() - begun, 4 * LONG_PATIENCE)
 
     def test_start_and_stop_twice(self) -> None:
         """No thread and no socket stays behind."""

@@ -1,7 +1,7 @@
 """A service that a test calls, in its own process or in another.
 
     python -m tests.integration.rpcserver NAME [--port N] [--delay S] [--refuse CODE]
-        [--etcd HOST:PORT]
+        [--fail-every N] [--etcd HOST:PORT] [--version V]
 
 serves weather until it is stopped, and prints the address when it does; with an etcd,
 it is listed there for two seconds longer than it lives. The report of every station
@@ -51,6 +51,7 @@ class Reporter:
         self.delay = 0.0  # seconds
         self.refusals: list[Code | None] = []  # for the next calls; None: none
         self.is_refusing: Code | None = None  # for all calls
+        self.fail_every = 0  # of how many calls one fails; 0: none
         self.asked = 0
         self.given_up = 0  # calls that were cancelled before they were answered
         self.look: Callable[[pb2.StationRequest], None] = lambda _: None
@@ -70,6 +71,8 @@ class Reporter:
                 self.given_up += 1
                 raise
         code = self.refusals.pop(0) if self.refusals else self.is_refusing
+        if self.fail_every and self.asked % self.fail_every == 0:
+            code = Code.INTERNAL
         if code is not None:
             raise Refusal(code, f"{self.called} refuses")
         return pb2.MetarResponse(report=self.called)
@@ -145,10 +148,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--refuse", type=lambda word: Code[word], default=None)
+    parser.add_argument("--fail-every", type=int, default=0)
     parser.add_argument("--etcd", default="")
+    parser.add_argument("--version", default="4.0.0")
     options = parser.parse_args()
     reporter = Reporter(options.name)
     reporter.delay, reporter.is_refusing = options.delay, options.refuse
+    reporter.fail_every = options.fail_every
     settings = ServerSettings(listen=f"127.0.0.1:{options.port}")
     server = RpcServer(settings, [reporter], reactor)
     server.startService()
@@ -159,7 +165,9 @@ def main() -> None:
             reactor,
             chance(),
         )
-        discovery.register(make_instance(options.name, server.address))
+        discovery.register(
+            make_instance(options.name, server.address, version=options.version)
+        )
         discovery.startService()
         reactor.addSystemEventTrigger("before", "shutdown", discovery.stopService)
     sys.stdout.write(f"{server.address}\n")

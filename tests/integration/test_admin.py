@@ -138,7 +138,7 @@ class StandstillTests(AdminTestCase):
     """A reactor that is held up for ten seconds, on purpose."""
 
     def test_everything_is_answered_and_the_line_is_named(self) -> None:
-        """Health, owners, census, guard within a fifth of a second, all the while."""
+        """Health, metrics, owners, census within a fifth of a second, all the while."""
         with self.serve():
             (self.folder / "stand-still").write_text(str(STANDS_FOR), "ascii")
             self.wait_until("/health/live", "stuck")
@@ -147,11 +147,18 @@ class StandstillTests(AdminTestCase):
             while time.monotonic() - begun < STANDS_FOR / 2:
                 for path in (
                     *("/health/live", "/owners.json", "/heap/census.json"),
-                    "/guard.json",
+                    *("/guard.json", "/health/ready", "/metrics"),
                 ):
                     asked = time.monotonic()
-                    status, facts = self.get(path)
+                    status, body = self.get_bytes(path)
                     times.setdefault(path, []).append(time.monotonic() - asked)
+                    if path == "/metrics":
+                        self.assertIn(b"\nrum_ready 0.0\n", body)
+                        continue
+                    facts = json.loads(body)
+                    if path == "/health/ready":
+                        self.assertEqual((status, facts["status"]), (503, "not ready"))
+                        self.assertIn("stands still", facts["reasons"]["reactor"])
                     if path == "/health/live":
                         self.assertEqual((status, facts["status"]), (503, "stuck"))
                         self.assertIn("hold_everybody_up", facts["line"])

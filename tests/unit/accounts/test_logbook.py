@@ -198,6 +198,15 @@ class VisitTests(LogbookTestCase):
         self.assertEqual((entry.act, entry.whom), ("kill", "abc KLM1"))
         self.assertEqual((entry.detail, entry.at), ("abuse", NOON))
 
+    def test_an_act_of_the_server_itself(self) -> None:
+        """It has no CID, and a name of its own."""
+        act = replace(KILL, who_cid="", who_callsign="guard", act="guard", whom="thin")
+        self.logbook.acted(act)
+        self.advance(5)
+        [entry] = self.directory.entries.values()
+        self.assertEqual(entry.by.name, "guard")
+        self.assertEqual((entry.act, entry.whom), ("guard", "thin"))
+
     def test_an_act_that_no_database_could_keep(self) -> None:
         """A NUL in its words, or too many of them, do not lose it."""
         self.logbook.acted(replace(KILL, detail="a\0b" * 999))

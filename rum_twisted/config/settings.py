@@ -1159,7 +1159,7 @@ class GuardSettings:
         ),
     )
     turns_lag: float = field(
-        default=0.5,
+        default=1.0,
         metadata=_about(
             Number(0.05, 60.0),
             "If the server lags by so much for some seconds, position reports are "
@@ -1168,7 +1168,7 @@ class GuardSettings:
         ),
     )
     spare_lag: float = field(
-        default=1.5,
+        default=3.0,
         metadata=_about(
             Number(0.05, 60.0),
             "If it lags by so much, positions are thinned as well.",

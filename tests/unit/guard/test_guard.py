@@ -354,39 +354,39 @@ class CpuTests(GuardTestCase):
     def test_lag(self) -> None:
         """Longer turns, then fewer positions; nobody is cut or refused."""
         self.room.parts.waiting = ["SLOW"]
-        self.room.use(40, lag=0.5, seconds=CPU_PATIENCE - 1)
+        self.room.use(40, lag=1.0, seconds=CPU_PATIENCE - 1)
         self.assertEqual(self.room.take(), [])
-        self.room.use(40, lag=0.5, seconds=1)
+        self.room.use(40, lag=1.0, seconds=1)
         self.assertEqual(self.room.take(), ["turns 2"])
-        self.room.use(40, lag=1.5, seconds=100)
+        self.room.use(40, lag=3.0, seconds=100)
         self.assertEqual(self.room.take(), ["thin 30"])
         self.assertIs(self.room.door.closed_to, ClosedTo.NOBODY)
-        self.assertIn("turns: lag 0.50 s", self.room.audit[0])
+        self.assertIn("turns: lag 1.00 s", self.room.audit[0])
         self.room.use(40, seconds=30)
         self.assertEqual(self.room.take(), ["thin no more", "turns 1"])
 
     def test_throttling(self) -> None:
         """Four fifths of a lag are enough while the process is made to stand still."""
-        self.room.use(40, lag=0.4, throttled=0.59, seconds=20)
+        self.room.use(40, lag=0.8, throttled=0.59, seconds=20)
         self.assertEqual(self.room.take(), [])
-        self.room.use(40, lag=0.4, throttled=0.61, seconds=CPU_PATIENCE)
+        self.room.use(40, lag=0.8, throttled=0.61, seconds=CPU_PATIENCE)
         self.assertEqual(self.room.take(), ["turns 2"])
-        self.room.use(40, lag=1.2, throttled=0.61, seconds=CPU_PATIENCE)
+        self.room.use(40, lag=2.4, throttled=0.61, seconds=CPU_PATIENCE)
         self.assertEqual(self.room.take(), ["thin 30"])
         self.assertIn("standing still 61 %", self.room.audit[0])
 
     def test_below(self) -> None:
         """A busy server in a small box is as usual: it stands still nearly always."""
-        self.room.use(40, lag=0.39, throttled=1.0, seconds=100)
-        self.room.use(40, lag=0.49, throttled=0.5, seconds=100)
+        self.room.use(40, lag=0.79, throttled=1.0, seconds=100)
+        self.room.use(40, lag=0.99, throttled=0.5, seconds=100)
         self.assertEqual(self.room.take(), [])
 
     def test_both_ladders(self) -> None:
         """What one has begun goes on until the other has no reason any more."""
         self.room.use(81)
-        self.room.use(81, lag=2.0, seconds=CPU_PATIENCE)
+        self.room.use(81, lag=4.0, seconds=CPU_PATIENCE)
         self.assertEqual(self.room.take(), ["shrink", "thin 30", "turns 2"])
-        self.room.use(40, lag=2.0, seconds=DOWN)
+        self.room.use(40, lag=4.0, seconds=DOWN)
         self.assertNotIn("thin no more", self.room.take())
         self.room.use(40, seconds=DOWN)
         self.assertEqual(self.room.take(), ["thin no more", "turns 1"])
@@ -487,7 +487,7 @@ class QuestionTests(GuardTestCase):
         self.assertEqual(rungs["thin"]["times"], 1)
         self.assertIsNotNone(rungs["thin"]["since"])
         self.assertIsNone(rungs["cut"]["since"])
-        self.assertEqual(rungs["spare"]["bounds"]["lag_s"], 1.5)
+        self.assertEqual(rungs["spare"]["bounds"]["lag_s"], 3.0)
         self.assertEqual(round(facts["memory"]["percent"]), 86)
 
     def test_a_rehearsal(self) -> None:

@@ -318,12 +318,14 @@ _BAD: Final = {
 }
 
 
-def bad(rounds: int) -> int:
+def bad(rounds: int, only: str) -> int:
     """Fly pilots beside bad plugins; return the exit status."""
     program = compile_source(ROOT / "bench" / "fsdload" / "fsdload.cpp")
     failed = 0
     print(f"{_PILOTS} pilots, {_WINDOW} s, {rounds} pairs each; p99 of positions")
     for name, code in _BAD.items():
+        if not name.startswith(only):
+            continue
         pairs = [
             (_fly(program, None), _fly(program, (name, code))) for _ in range(rounds)
         ]
@@ -388,10 +390,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.plugins", description=__doc__)
     parser.add_argument("what", choices=("stream", "bad", "serve"))
     parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--only", default="", help="the bad plugins that this begins")
     options = parser.parse_args()
     ways: dict[str, Callable[[], int]] = {
         "stream": lambda: stream(options.rounds or 10),
-        "bad": lambda: bad(options.rounds or 3),
+        "bad": lambda: bad(options.rounds or 3, options.only),
     }
     if options.what == "serve":
         serve()

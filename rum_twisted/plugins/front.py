@@ -336,9 +336,9 @@ class PluginFront(Service):
             self.detach()
 
     def _be_late(self, number: int) -> None:
-        if self._settle(number, GO_ON):
-            self.late += 1
-            self._breaker.fail(Seconds(self._clock.seconds()))
+        self.late += 1
+        self._breaker.fail(Seconds(self._clock.seconds()))
+        self._settle(number, GO_ON)
 
     def _withdraw(self, number: int) -> None:
         """Ask no more: the client is gone."""

@@ -258,8 +258,8 @@ class Guard:
     def fail(self, number: int, reason: str) -> None:
         """Note that it has raised, over a question or (0) over something else."""
         self.counts.failed += 1
-        self._settle(number, GO_ON)
         self._note_failure(reason)
+        self._settle(number, GO_ON)
 
     # What the plugin wants; `admits` in any thread.
 
@@ -351,8 +351,8 @@ class Guard:
 
     def _be_late(self, number: int) -> None:
         self.counts.late += 1
-        self._settle(number, GO_ON)
         self._note_failure(f"no answer within {self._budget * 1000:.0f} ms")
+        self._settle(number, GO_ON)
 
     def _withdraw(self, number: int) -> None:
         """Ask no more: whoever asked is gone."""
@@ -382,8 +382,8 @@ class Guard:
     def _note_failure(self, reason: str) -> None:
         self._reason = reason[:LONGEST_REASON]
         if self._breaker.fail(Seconds(self._clock.seconds())):
-            self._forget_what_waits()
             self._changed()
+            self._forget_what_waits()  # last: whoever asked goes on in here
 
     def _forget_what_waits(self) -> None:
         self.counts.skipped += self.inbox.clear()

@@ -52,11 +52,12 @@ class Limit:
         state = "runs" if self._is_running else "rests"
         return f"<Limit of {self._seconds:g} s: {state}>"
 
-    def run(self, work: Callable[[], None]) -> None:
+    def run(self, work: Callable[[], object]) -> None:
         """Do ``work``, in the main thread, and nowhere longer than may be.
 
         Raises:
-            Interrupted: it has been ended, and did not see to that by itself.
+            Interrupted: it has been ended, and did not see to that by itself; or it
+                was not begun, since no thread could be had.
         """
         done = threading.Event()
         watch = threading.Thread(
@@ -66,7 +67,11 @@ class Limit:
             daemon=True,
         )
         before = signal.signal(_SIGNAL, self._interrupt)
-        watch.start()
+        try:
+            watch.start()
+        except RuntimeError as error:
+            signal.signal(_SIGNAL, before)
+            raise Interrupted(f"{error}, to keep the time") from error
         try:
             self._is_running = True
             work()

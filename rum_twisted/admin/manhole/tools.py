@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.admin.dump import Dumps
 from rum_twisted.admin.heap import Heap
 from rum_twisted.admin.manhole.text import Text, facts, table
+from rum_twisted.control.lines import Refused
 from rum_twisted.control.server import Command
 from rum_twisted.world.client import Client
 from rum_twisted.world.roster import Roster
@@ -159,10 +161,10 @@ class Tracing:
     """Which lines take memory, within a window of time.
 
     Args:
-        ask: has a command carried out, given its name and arguments.
+        ask: see `HeapTool`; has a command carried out.
     """
 
-    def __init__(self, ask: Callable[..., Deferred[Any]]) -> None:
+    def __init__(self, ask: Callable[..., Deferred[Text]]) -> None:
         self._ask = ask
 
     @override
@@ -176,23 +178,17 @@ class Tracing:
             seconds: when it ends by itself.
             frames: lines of the stack that are kept for each piece.
 
-        Raises:
-            Refused: it has begun already, or is not within its bounds.
+        Where it has begun already, or is not within its bounds, that is told.
         """
-        asked = self._ask("heap.trace.start", seconds=seconds, frames=frames)
-        return asked.addCallback(facts)
+        return self._ask("heap.trace.start", facts, seconds=seconds, frames=frames)
 
     def top(self, lines: int = _LINES) -> Deferred[Text]:
-        """Tell the lines that took most of what is kept.
+        """Tell the lines that took most of what is kept; or that it has not begun."""
+        return self._ask("heap.trace.top", _traced, lines=lines)
 
-        Raises:
-            Refused: it has not begun.
-        """
-        return self._ask("heap.trace.top", lines=lines).addCallback(_traced)
-
-    def stop(self) -> Deferred[Any]:
+    def stop(self) -> Deferred[Text]:
         """End it; what it found is gone."""
-        return self._ask("heap.trace.stop").addCallback(lambda _: Text("ended"))
+        return self._ask("heap.trace.stop", lambda _: Text("ended"))
 
 
 class HeapTool:
@@ -221,19 +217,18 @@ class HeapTool:
 
     def census(self, lines: int = _LINES) -> Deferred[Text]:
         """Count all objects by type, in slices; those that take most come first."""
-        return self._ask("heap.census", lines=lines).addCallback(_counted)
+        return self._ask("heap.census", _counted, lines=lines)
 
     def mark(self) -> Deferred[Text]:
         """Remember this moment, for `growth`."""
-        return self._ask("heap.mark").addCallback(facts)
+        return self._ask("heap.mark", facts)
 
     def growth(self, minutes: int | None = None) -> Deferred[Text]:
         """Tell what has grown since the mark, or in the last minutes.
 
-        Raises:
-            Refused: there is no mark, or no sample.
+        Where there is no mark, or no sample, that is told.
         """
-        return self._ask("heap.growth", minutes=minutes).addCallback(_grown)
+        return self._ask("heap.growth", _grown, minutes=minutes)
 
     def who(self, kept: object) -> Deferred[Text]:
         """Tell who keeps an object alive.
@@ -242,12 +237,12 @@ class HeapTool:
             kept: the object; or the name of a type, for the newest of that.
         """
         if isinstance(kept, str):
-            return self._ask("heap.who", type=kept).addCallback(_held)
+            return self._ask("heap.who", _held, type=kept)
         return self._heap.who_keeps(kept).addCallback(_held)
 
     def gc(self, *, collect: bool = False) -> Deferred[Text]:
         """Tell what the garbage collector does; or have it look now."""
-        return self._ask("heap.gc", collect=collect).addCallback(facts)
+        return self._ask("heap.gc", facts, collect=collect)
 
     def lag(self) -> Text:
         """Tell what held the reactor up, the slowest first."""
@@ -269,8 +264,12 @@ class HeapTool:
         written = self._dumps.write("asked for in the manhole")
         return written.addCallback(lambda path: Text(f"{path}"))
 
-    def _ask(self, command: str, **arguments: Any) -> Deferred[Any]:
-        return maybeDeferred(self._commands[command], arguments)
+    def _ask(
+        self, command: str, show: Callable[[Any], Text], **arguments: Any
+    ) -> Deferred[Text]:
+        """Have a command of rumctl carried out, and show its answer, or why not."""
+        asked = maybeDeferred(self._commands[command], arguments)
+        return asked.addCallback(show).addErrback(_refusal)
 
 
 class _Help:
@@ -325,6 +324,12 @@ def names_at_hand(
     if roster is not None:
         names["clients"] = Clients(roster)
     return names
+
+
+def _refusal(failure: Failure) -> Text:
+    """Return why there is no answer; that is no error that anybody has to see to."""
+    failure.trap(Refused)
+    return Text(failure.getErrorMessage())
 
 
 def _counted(found: Mapping[str, Any]) -> Text:

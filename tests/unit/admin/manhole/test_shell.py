@@ -2,13 +2,20 @@
 
 import signal
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.admin.manhole.limit import Limit
-from rum_twisted.admin.manhole.shell import MOST_LINES, MOST_SAID, Shell
+from rum_twisted.admin.manhole.shell import (
+    LONGEST_COMMAND,
+    MOST_LINES,
+    MOST_SAID,
+    Shell,
+)
 from rum_twisted.terms.units import Seconds
 
 SOON = Seconds(0.05)  # long enough for what ends by itself
@@ -23,6 +30,28 @@ class Sulky:
         raise ValueError("no")
 
 
+class Leaver:
+    """An object that wants to leave when it is looked at."""
+
+    @override
+    def __repr__(self) -> str:
+        raise SystemExit
+
+    @property
+    def gate(self) -> int:
+        """As above."""
+        raise SystemExit
+
+
+class Looper:
+    """An object that never says what it is."""
+
+    @override
+    def __repr__(self) -> str:
+        while True:
+            pass
+
+
 class ShellTestCase(SynchronousTestCase):
     """A prompt with an answer and a list at hand."""
 
@@ -33,7 +62,12 @@ class ShellTestCase(SynchronousTestCase):
         self.ready = 0
         self.answer: Deferred[object] = Deferred()
         self.asks = False
-        self.names = {"answer": self.answer, "fleet": [1, 2], "sulky": Sulky()}
+        self.names: dict[str, object] = {
+            "answer": self.answer,
+            "fleet": [1, 2],
+            "sulky": Sulky(),
+        }
+        self.names["leaver"] = Leaver()
         self.shell = self.open(NEVER)
 
     def open(self, limit: Seconds) -> Shell:
@@ -92,6 +126,34 @@ class ShellTests(ShellTestCase):
         self.assertTrue(self.shell.is_unfinished)
         self.assertIn(f"{MOST_LINES} lines", self.run_lines("    1"))
         self.assertFalse(self.shell.is_unfinished)
+
+    def test_a_command_has_a_bound(self) -> None:
+        """One character more than it may have, in all its lines, and it is gone."""
+        self.run_lines("'''", "x" * (LONGEST_COMMAND - 5))
+        self.assertTrue(self.shell.is_unfinished)
+        self.assertIn("65,536 characters", self.run_lines("x"))
+        self.assertFalse(self.shell.is_unfinished)
+
+    def test_what_nests_too_deep(self) -> None:
+        """The compiler gives up, the prompt does not."""
+        for line in ("-" * 60_000 + "1", "a" + ".a" * 30_000, "(" * 5000):
+            self.assertIn("Error", self.run_lines(line))
+        self.assertEqual(self.run_lines("1"), "1\n")
+
+    def test_text_that_is_no_text(self) -> None:
+        """Half a character is neither run nor said."""
+        self.assertIn("surrogates", self.run_lines("'\ud800'"))
+        self.assertEqual(self.run_lines("print('\\ud800')"), "\\ud800\n")
+
+    def test_what_another_thread_prints(self) -> None:
+        """It goes where it went before."""
+        with redirect_stdout(StringIO()) as before:
+            self.run_lines("from threading import Thread")
+            said = self.run_lines(
+                "t = Thread(target=print, args=('elsewhere',)); t.start(); t.join()"
+            )
+        self.assertEqual(said, "")
+        self.assertEqual(before.getvalue(), "elsewhere\n")
 
     def test_errors_are_shown(self) -> None:
         """With his own lines, not with ours; the prompt goes on."""
@@ -204,13 +266,46 @@ class WaitingTests(ShellTestCase):
         self.assertEqual((self.shell.is_waiting, self.ready), (False, 0))
 
     def test_failures(self) -> None:
-        """They are shown, and nobody logs them besides."""
+        """They are shown, and are still there for whoever waits besides."""
         self.run_lines("answer")
         self.answer.errback(ValueError("no sample"))
         self.assertEqual(self.said, "ValueError: no sample\n")
-        self.names["lost"] = fail(KeyError("x"))
+        self.failureResultOf(self.answer, ValueError)
+        lost = self.names["lost"] = fail(KeyError("x"))
         self.shell = self.open(NEVER)
         self.assertEqual(self.run_lines("lost"), "KeyError: 'x'\n")
+        self.failureResultOf(lost, KeyError)
+
+    def test_a_result_that_cannot_be_shown(self) -> None:
+        """Whoever else waits gets it as it is, and the prompt comes."""
+        for name, told in (("Leaver", "SystemExit"), ("Looper", "longer than")):
+            self.answer = Deferred()
+            self.names["answer"] = self.answer
+            self.shell = self.open(SOON)
+            self.run_lines("answer")
+            result: object = Leaver() if name == "Leaver" else Looper()
+            self.answer.callback(result)
+            self.assertIn(told, self.said)
+            self.assertFalse(self.shell.is_waiting)
+            self.assertIs(self.successResultOf(self.answer), result)
+        self.assertEqual(self.ready, 2)
+
+    def test_a_coroutine(self) -> None:
+        """It is run, and waited for; one that runs already is left alone."""
+
+        async def ask() -> object:
+            return await self.answer
+
+        self.names["ask"] = ask
+        self.names["begun"] = begun = ask()
+        begun.send(None)
+        self.shell = self.open(NEVER)
+        self.assertIn("<coroutine", self.run_lines("begun"))
+        self.assertEqual(self.run_lines("ask()"), "")
+        self.assertTrue(self.shell.is_waiting)
+        self.answer.callback(3)
+        self.assertEqual((self.said, self.ready), ("3\n", 1))
+        begun.close()
 
     def test_an_interrupt_waits_no_more(self) -> None:
         """What comes later is shown; the prompt was there already."""
@@ -242,4 +337,5 @@ class CompletionTests(ShellTestCase):
     def test_what_is_not_there(self) -> None:
         """Nothing goes on from it, and nothing is called."""
         self.assertEqual(self.shell.complete("nobody.x"), [])
+        self.assertEqual(self.shell.complete("leaver.gate."), [])
         self.assertEqual(self.shell.complete("fleet.pop()."), [])

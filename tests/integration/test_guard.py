@@ -136,7 +136,7 @@ class LeakTests(AdminTestCase):
     @property
     def log(self) -> str:
         """What the server has logged."""
-        return (self.folder / "rum.log").read_text("utf-8", "replace")
+        return (self.folder / "output.txt").read_text("utf-8", "replace")
 
     def try_to_log_on(self) -> bytes:
         """Return what a newcomer reads, until he is disconnected."""

@@ -9,7 +9,7 @@
 While it drains it still answers: whoever has not heard of it as yet loses nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from typing_extensions import override
 from rum_twisted.assembly.fabric import Listing
 from rum_twisted.control.lines import Refused
 from rum_twisted.control.server import Command
-from rum_twisted.rpc.servicing import UnderWay
+from rum_twisted.rpc.servicing import IUnderWay
 from rum_twisted.terms.instance import InstanceState
 from rum_twisted.terms.units import Seconds
 
@@ -48,7 +48,7 @@ class Drain(Service):
 
     Args:
         listing: tells others.
-        under_way: the calls that others make.
+        under_way: what others have us do: their calls, and what plugins are given.
         clock: the reactor.
         within: how long calls under way may take; the process ends then all the same.
         end: ends the process, as a signal would.
@@ -61,7 +61,7 @@ class Drain(Service):
     def __init__(
         self,
         listing: Listing,
-        under_way: UnderWay,
+        under_way: Sequence[IUnderWay],
         clock: IReactorTime,
         within: Seconds,
         end: Callable[[], None],
@@ -101,7 +101,7 @@ class Drain(Service):
         return {
             "name": self._listing.instance_name,
             "state": self.state.value,
-            "under_way": self._under_way.count,
+            "under_way": self._count,
             "services": [each.service for each in self._listing.instances],
         }
 
@@ -142,16 +142,15 @@ class Drain(Service):
     async def _drain(self) -> None:
         deadline = self._clock.seconds() + self._within
         await self._listing.change_state(InstanceState.DRAINING)
-        count = self._under_way
-        begun, quiet_since = count.begun, self._clock.seconds()
+        begun, quiet_since = self._begun, self._clock.seconds()
         while self._clock.seconds() - quiet_since < QUIET:
             await deferLater(self._clock, _BETWEEN_LOOKS)
-            if count.count or count.begun != begun:
-                begun, quiet_since = count.begun, self._clock.seconds()
+            if self._count or self._begun != begun:
+                begun, quiet_since = self._begun, self._clock.seconds()
             if self._clock.seconds() >= deadline:
                 self.log.warn(
                     "drain: {count} calls are still under way after {within} s",
-                    count=count.count,
+                    count=self._count,
                     within=self._within,
                 )
                 break
@@ -163,6 +162,14 @@ class Drain(Service):
         self.state = DrainState.ENDING
         self.log.info("drain: nothing is under way; this process ends")
         self._end()
+
+    @property
+    def _count(self) -> int:
+        return sum(each.count for each in self._under_way)
+
+    @property
+    def _begun(self) -> int:
+        return sum(each.begun for each in self._under_way)
 
     def _give_up(self) -> None:
         draining, self._draining = self._draining, None

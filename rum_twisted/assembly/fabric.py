@@ -123,6 +123,7 @@ class Fabric:
         )
         self._servicers: list[IServicer] = []
         self._listing: Listing | None = None
+        self.hosted: tuple[PluginHost, ...] = ()  # what others find plugins by
 
     @property
     def name(self) -> str:
@@ -243,6 +244,7 @@ class Fabric:
         from rum_twisted.plugins.doors import PluginDoors  # noqa: PLC0415
         from rum_twisted.plugins.loading import settings_of  # noqa: PLC0415
 
+        self.hosted = (host,)
         doors = PluginDoors(
             host,
             self._reactor,

@@ -105,7 +105,7 @@ def operate(
     listing = fabric.listing(server)
     drain = Drain(
         listing,
-        server.under_way,
+        (server.under_way, *fabric.hosted),
         reactor,
         Seconds(settings.drain_within),
         reactor.stop,

@@ -25,6 +25,11 @@ _ENDS: Final = {
     "promote": RuleState.PROMOTED,
     "abort": RuleState.ABORTED,
 }
+_NOT_PARTED: Final = {
+    "plugin": "no rule parts the streams of plugins: a pergola takes one process, and "
+    "goes to another when that is drained (rumctl drain)",
+    "pergola": "nobody calls a pergola, so there is nothing to part",
+}
 _CHANGED_MEANWHILE: Final = "the rule was changed meanwhile; look at it and try again"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -135,6 +140,8 @@ class Traffic:
         same version.
         """
         service, version = _text(arguments, "service"), _text(arguments, "version")
+        if service in _NOT_PARTED:
+            raise Refused(f"{service}: {_NOT_PARTED[service]}")
         overview = await self._discovery.look()
         posted = _posted(overview, service)
         fields: dict[str, Any] = {}

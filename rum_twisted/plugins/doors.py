@@ -59,6 +59,9 @@ MOST_ACTS: Final = 10_000  # that wait for one server
 METAR_WITHIN: Final = Seconds(12.0)  # a server's own bound is 10
 LONGEST_SERVER: Final = 64  # characters of its name
 LONGEST_TEXT: Final = 400  # characters of an answer's text
+QUIET: Final = 0.5  # seconds without a sign of work, until we believe that it is done
+LEAVE_WITHIN: Final = Seconds(15.0)  # longer than a report may take
+_BETWEEN_LOOKS: Final = 0.05  # seconds
 _BREATHER: Final = 0.01  # seconds for which a plugin that does too much is not read
 _ACT: Final = 300  # bytes
 
@@ -134,13 +137,33 @@ class PluginDoors(Service):
         try:
             front.subscribe(self._host.subscription)
             await self._until_one_ends(
-                front.say_all(talk), _hear_all(talk, front, link)
+                front.say_all(talk),
+                _hear_all(talk, front, link),
+                self._until_done_with(front),
             )
         finally:
             self._servers.discard(front)
             front.end()
-            link.close()
+            if front.leaves.is_set():
+                link.part()
+            else:
+                link.close()
             self.log.info("plugins extend {server} no more", server=first.server)
+
+    async def _until_done_with(self, front: "_ServerEnd") -> None:
+        """Return when a server leaves, and all that it gave is done with.
+
+        Plugins of other processes do not tell that they are done: there has to be
+        quiet for a moment. Where others keep the plugins busy, that ends, too.
+        """
+        await front.leaves.wait()
+        host, now = self._host, self._clock.seconds
+        deadline = now() + LEAVE_WITHIN
+        begun, quiet_since = host.begun, now()
+        while now() - quiet_since < QUIET and now() < deadline:
+            await asyncio.sleep(_BETWEEN_LOOKS)
+            if host.begun != begun or not host.is_idle or not front.is_idle:
+                begun, quiet_since = host.begun, now()
 
     # Plugins.
 
@@ -228,6 +251,14 @@ class _ServerEnd:
         self._numbers = count(1)
         self._metars: dict[int, Deferred[str | None]] = {}
         self._wake = asyncio.Event()
+        self._is_saying = False
+        self.leaves = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be said, or to be heard."""
+        waiting = self._verdicts or self.acts or self._metars
+        return not waiting and not self._is_saying
 
     def subscribe(self, subscription: Subscription) -> None:
         """Have it build these events; see `IFront`."""
@@ -283,7 +314,9 @@ class _ServerEnd:
                 acts = [
                     self.acts.popleft() for _ in range(min(AT_A_TIME, len(self.acts)))
                 ]
+                self._is_saying = True
                 await talk.say(FromRole(subscription, verdicts, acts))
+                self._is_saying = False
 
     def _know_nothing(self, failure: Failure, number: int) -> None:
         failure.trap(WaitTimeout)
@@ -299,6 +332,8 @@ async def _hear_all(
             link.take(said.events)
         for number, report in said.metars:
             front.take_metar(number, report)
+        if said.leaves:
+            front.leaves.set()
 
 
 @implementer(IGuest)

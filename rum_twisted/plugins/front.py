@@ -177,15 +177,47 @@ class PluginFront(Service):
     # The way to the host.
 
     def attach(self, link: ILink) -> None:
-        """Give events to a host from now on, who is online to begin with."""
-        self.detach()
+        """Give events to a host from now on, who is online to begin with.
+
+        One that had them before is parted from.
+        """
+        self.part()
         self._link = link
         self.is_attended = True
         for client in self._roster:
             self.tell(coming_of(client, "", is_new=False))
 
+    def is_attended_by(self, link: ILink) -> bool:
+        """Tell whether it is this host that has the events now."""
+        return link is self._link
+
     def detach(self) -> None:
         """Give no more: the host is gone. Whoever waits for an answer goes on."""
+        self._forget_link()
+        for number in list(self._asked):
+            self._settle(number, GO_ON)
+
+    def part(self) -> None:
+        """Give the host what waits for it, and then no more: it will end soon.
+
+        It still answers what it was asked.
+        """
+        link = self._link
+        if link is None:
+            return
+        rest = list(self._waiting)
+        self._forget_link()
+        if rest:
+            self.told += len(rest)
+            link.take(rest).addErrback(self._lose_rest, len(rest))
+        link.part()
+
+    def _lose_rest(self, failure: Failure, count: int) -> None:
+        """Count what a host that we were about to leave did not live to take."""
+        self.told -= count
+        self.dropped += count
+
+    def _forget_link(self) -> None:
         self._link = None
         self.is_attended = False
         self.subscribe(Subscription())
@@ -197,8 +229,6 @@ class PluginFront(Service):
             self._flush = None
         self._is_flush_urgent = False
         self._sending = False
-        for number in list(self._asked):
-            self._settle(number, GO_ON)
 
     # What sessions call.
 

@@ -205,6 +205,12 @@ class Guard:
             frozenset(manifest.commands),
         )
 
+    @property
+    def under_way(self) -> int:
+        """How much of what it was given is not done with, as far as can be told."""
+        is_busy = self._guest.busy_since() is not None
+        return len(self.inbox) + len(self._asked) + is_busy
+
     def measure(self) -> Measure:
         """Tell what waits for the plugin."""
         waiting = len(self.inbox)

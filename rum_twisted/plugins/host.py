@@ -95,6 +95,22 @@ class PluginHost(Service):
         """All plugins, in the order in which they came."""
         return tuple(self._guards.values())
 
+    @property
+    def count(self) -> int:
+        """How much is under way: servers that are here, and what plugins are at."""
+        return len(self._fronts) + sum(guard.under_way for guard in self.guards)
+
+    @property
+    def begun(self) -> int:
+        """How much was begun since the start; that it stays the same is what counts."""
+        counts = [guard.counts for guard in self.guards]
+        return sum(each.given + each.answered + each.acted for each in counts)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no plugin is at anything."""
+        return not any(guard.under_way for guard in self.guards)
+
     def measures(self) -> dict[str, Measuring]:
         """Return what tells of the memory it keeps; see `Measured`."""
         return {"plugins": self._measure, "plugin roster": self._measure_online}
@@ -210,6 +226,10 @@ class PluginHost(Service):
             for callsign in list(attendance.online):
                 self._tell(Gone(callsign))
             self._tell(ServerEvent(attendance.server, is_there=False))
+
+    def part(self, attendance: "_Attendance") -> None:
+        """Forget a server that another host has: nobody is gone."""
+        self._fronts.pop(attendance, None)
 
     def online(self) -> Iterable[LoggedOn]:
         """Yield who is online, on whatever server."""
@@ -335,6 +355,10 @@ class _Attendance:
             else:
                 host.take(event)
         return succeed(None)
+
+    def part(self) -> None:
+        """Give no more, and stay online; see `ILink`."""
+        self._host.part(self)
 
     def close(self) -> None:
         """Give no more; see `ILink`."""

@@ -65,6 +65,12 @@ class ILink(Interface):
             a Deferred that fires when more may be given. It fails if the host is gone.
         """
 
+    def part() -> None:
+        """Give no more: another host has the server, and its clients are not gone.
+
+        What was asked is still answered, and acts are still done.
+        """
+
     def close() -> None:
         """Give no more; closing twice does no harm."""
 

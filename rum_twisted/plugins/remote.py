@@ -2,16 +2,20 @@
 
 It takes one of the processes that play the role, and stays with it while it is up. When
 the stream ends, the server goes on as if there were no plugins, and looks for another.
+
+A process that is about to end says so in the registry. The server then goes to another
+one, and leaves the first when it has it, or when there is none: what that was asked, it
+still answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from random import Random
 from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,11 +45,15 @@ __all__ = ["RemotePlugins"]
 
 FIRST_PAUSE: Final = Seconds(0.2)  # before it is tried again
 LONGEST_PAUSE: Final = Seconds(5.0)
+JOIN_WITHIN: Final = Seconds(5.0)  # then another is tried
+PART_WITHIN: Final = Seconds(20.0)  # the role's own bound is 15
 _JITTER: Final = 0.25  # of a pause, either way
 
 
 class RemotePlugins(Service):
     """Keeps a server joined to a process that plays ``plugin``, while there is one.
+
+    Invariant: the front has a link exactly while `attended` is somebody.
 
     Args:
         front: the server's side.
@@ -79,16 +87,17 @@ class RemotePlugins(Service):
         self._server = server
         self._group = group
         self._watch: IWatch | None = None
-        self._current: Instance | None = None
-        self._talking: Deferred[None] | None = None
+        self.attended: _Stream | None = None
+        self._joining: _Stream | None = None
+        self._streams: set[_Stream] = set()  # those that we have left, too
+        self._failed: set[str] = set()  # names of those who did not let us in
         self._pause: Deferred[None] | None = None
         self._running: Deferred[None] | None = None
         self._wait = FIRST_PAUSE
-        self.link: _StreamLink | None = None
 
     @override
     def __repr__(self) -> str:
-        place = "nobody" if self.link is None else f"{self._current}"
+        place = "nobody" if self.attended is None else f"{self.attended.instance}"
         return f"<RemotePlugins: {place}>"
 
     @override
@@ -102,33 +111,57 @@ class RemotePlugins(Service):
 
     @override
     def stopService(self) -> Deferred[None]:
-        """Part; fires when the stream has ended."""
+        """Part; fires when all streams have ended."""
         super().stopService()
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
         running, self._running = self._running, None
-        for waiting in (self._talking, self._pause):
-            if waiting is not None:
-                waiting.cancel()
-        return succeed(None) if running is None else running
+        if self._pause is not None:
+            self._pause.cancel()
+        endings = [] if running is None else [running]
+        for stream in list(self._streams):
+            endings.append(stream.serving)
+            stream.cancel()
+        return Deferred.fromCoroutine(_all(endings))
 
     async def _run(self) -> None:
         """Join whoever is there, again and again."""
         while self.running:
+            attended = self.attended
+            if attended is not None and self._is_up(attended.instance):
+                await self._rest(None)
+                if self.attended is None:
+                    await self._pause_between()
+                continue
             instance = self._choose()
             if instance is not None:
-                await self._attend(instance)
-            if self.running:
-                await self._rest()
+                await self._join(instance)
+            elif attended is not None:
+                self._leave(attended)
+                self._front.part()
+            if self.attended in (None, attended):
+                await self._pause_between()
 
-    async def _attend(self, instance: Instance) -> None:
-        self._current = instance
-        endpoint = self._channels.acquire(instance.address)
+    async def _join(self, instance: Instance) -> None:
+        """Begin to talk to somebody; returns when he has answered, or will not."""
+        stream = self._joining = _Stream(instance)
+        self._streams.add(stream)
+        late = self._clock.callLater(JOIN_WITHIN, stream.cancel)
+        stream.serving = Deferred.fromCoroutine(self._serve(stream))
+        await stream.joined
+        if late.active():
+            late.cancel()
+        self._joining = None
+
+    async def _serve(self, stream: "_Stream") -> None:
+        """Talk until a stream ends, however that is."""
+        address = stream.instance.address
+        endpoint = self._channels.acquire(address)
         trouble = "it has ended"
         try:
-            self._talking = deferred(self._talk(endpoint))
-            await self._talking
+            stream.talking = deferred(self._talk(endpoint, stream))
+            await stream.talking
         except CancelledError:
             trouble = "we leave it"
         except (RpcError, Unreadable) as error:
@@ -136,40 +169,63 @@ class RemotePlugins(Service):
         except Exception:  # noqa: BLE001 - a bug here must not end the plugins for ever
             self.log.failure("plugins: a stream met a bug")
         finally:
-            self._talking = self._current = None
             self._channels.release(endpoint, Seconds(0.0))
-        if self.link is not None:
-            self.link = None
+        self._streams.discard(stream)
+        if stream.late is not None and stream.late.active():
+            stream.late.cancel()
+        if stream is self.attended:
+            self.attended = None
             self._front.detach()
             if self.running:
                 self.log.warn(
                     "plugins at {address} are gone: {trouble}",
-                    address=instance.address,
+                    address=address,
                     trouble=trouble,
                 )
+            self._look_again()
+        if not stream.joined.called:
+            self._failed.add(stream.instance.name)
+            stream.joined.callback(None)
 
-    async def _talk(self, endpoint: Endpoint) -> None:
+    async def _talk(self, endpoint: Endpoint, stream: "_Stream") -> None:
         """Talk until the stream ends; asyncio's."""
         talk = attend(endpoint)
         try:
             await talk.say(FromServer(server=self._server))
             link = _StreamLink(talk)
             while (said := await talk.hear()) is not None:
+                if not stream.joined.called:
+                    self._attend(stream, link)
                 self._take(said, link)
         finally:
             talk.close()
 
+    def _attend(self, stream: "_Stream", link: "_StreamLink") -> None:
+        """Give everything to a stream from now on, and leave the one before."""
+        before, self.attended = self.attended, stream
+        if before is not None:
+            self._leave(before)
+        self._wait = FIRST_PAUSE
+        self._failed.clear()
+        self._front.attach(link)
+        self.log.info(
+            "plugins at {address} extend this server", address=stream.instance.address
+        )
+        stream.joined.callback(None)
+
+    def _leave(self, stream: "_Stream") -> None:
+        """Take what a process still answers that is about to end, but not for long."""
+        if stream is self.attended:
+            self.attended = None
+        stream.late = self._clock.callLater(PART_WITHIN, stream.cancel)
+        self.log.info(
+            "plugins at {address} are left: they are about to end",
+            address=stream.instance.address,
+        )
+
     def _take(self, said: FromRole, link: "_StreamLink") -> None:
         front = self._front
-        if self.link is None:
-            self.link = link
-            self._wait = FIRST_PAUSE
-            front.attach(link)
-            self.log.info(
-                "plugins at {address} extend this server",
-                address=self._current.address if self._current else "",
-            )
-        if said.subscription is not None:
+        if said.subscription is not None and front.is_attended_by(link):
             front.subscribe(said.subscription)
         for number, verdict in said.verdicts:
             front.answer(number, verdict)
@@ -180,11 +236,16 @@ class RemotePlugins(Service):
             else:
                 front.act(act)
 
-    async def _rest(self) -> None:
-        """Wait before the next trial, or until others are there."""
-        pause = self._wait * (1 + self._random.uniform(-_JITTER, _JITTER))
-        self._wait = Seconds(min(self._wait * 2, LONGEST_PAUSE))
-        self._pause = deferLater(self._clock, pause)
+    async def _pause_between(self) -> None:
+        """Wait before the next trial; longer each time."""
+        if self.running:
+            pause = self._wait * (1 + self._random.uniform(-_JITTER, _JITTER))
+            self._wait = Seconds(min(self._wait * 2, LONGEST_PAUSE))
+            await self._rest(pause)
+
+    async def _rest(self, pause: float | None) -> None:
+        """Wait for news, or for so many seconds."""
+        self._pause = Deferred() if pause is None else deferLater(self._clock, pause)
         try:
             await self._pause
         except CancelledError:
@@ -192,11 +253,18 @@ class RemotePlugins(Service):
         finally:
             self._pause = None
 
+    def _look_again(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+
     def _choose(self) -> Instance | None:
         """Return whom to take: others may take others, and we always the same."""
         fit = [
             each for each in self._instances.instances(PLUGIN) if self._may_take(each)
         ]
+        if all(each.name in self._failed for each in fit):
+            self._failed.clear()
+        fit = [each for each in fit if each.name not in self._failed]
         return max(fit, key=self._rank, default=None)
 
     def _may_take(self, instance: Instance) -> bool:
@@ -206,25 +274,48 @@ class RemotePlugins(Service):
             and (not self._group or instance.group == self._group)
         )
 
+    def _is_up(self, instance: Instance) -> bool:
+        return any(
+            each.name == instance.name
+            and each.address == instance.address
+            and self._may_take(each)
+            for each in self._instances.instances(PLUGIN)
+        )
+
     def _rank(self, instance: Instance) -> bytes:
         return blake2b(f"{self._server} {instance.name}".encode()).digest()
 
     def _note_change(self, instances: tuple[Instance, ...]) -> None:
-        """Leave whom we have if he is to be left; look at once if we have nobody."""
-        current = self._current
-        if current is None:
-            if self._pause is not None:
-                self._wait = FIRST_PAUSE
-                self._pause.cancel()
-            return
-        is_there = any(
-            each.name == current.name
-            and each.address == current.address
-            and self._may_take(each)
-            for each in instances
-        )
-        if not is_there and self._talking is not None:
-            self._talking.cancel()
+        """Look at once whether whom we have is to be left, and who else is there."""
+        joining = self._joining
+        if joining is not None and not self._is_up(joining.instance):
+            joining.cancel()
+        self._wait = FIRST_PAUSE
+        self._look_again()
+
+
+class _Stream:
+    """One stream to a process that plays the role.
+
+    Args:
+        instance: the process.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.joined: Deferred[None] = Deferred()  # or ended
+        self.talking: Deferred[None] | None = None
+        self.serving: Deferred[None] = succeed(None)
+        self.late: IDelayedCall | None = None  # ends it, when we have left it
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Stream to {self.instance}>"
+
+    def cancel(self) -> None:
+        """End it at once."""
+        if self.talking is not None:
+            self.talking.cancel()
 
 
 @implementer(ILink)
@@ -247,9 +338,20 @@ class _StreamLink:
         saying = deferred(self._talk.say(FromServer(metars=[(number, report or "")])))
         saying.addErrback(self._be_cut_off)
 
+    def part(self) -> None:
+        """Say that we are with another host now; see `ILink`."""
+        leaving = deferred(self._talk.say(FromServer(leaves=True)))
+        leaving.addErrback(self._be_cut_off)
+
     def _be_cut_off(self, failure: Failure) -> None:
         failure.trap(RpcError)  # the stream is gone, and who asked with it
 
     def close(self) -> None:
         """Say no more; see `ILink`."""
         self._talk.close()
+
+
+async def _all(endings: Iterable[Deferred[None]]) -> None:
+    """Return when all have ended."""
+    for ending in endings:
+        await ending

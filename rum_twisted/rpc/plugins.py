@@ -84,6 +84,7 @@ class FromServer(NamedTuple):
     server: str = ""  # its name, in the first message
     events: Sequence[Ask] = ()
     metars: Sequence[tuple[int, str]] = ()  # number, and report or nothing
+    leaves: bool = False  # no more events, and its clients stay online
 
 
 class FromRole(NamedTuple):
@@ -239,7 +240,9 @@ def _messages_of_server(said: FromServer) -> Iterator[pb2.ServerMessage]:
             write_event(add(), number, event)
         yield from _fitting(message)
     if said.metars or not said.events:
-        yield pb2.ServerMessage(server=said.server, metars=_metars(said.metars))
+        yield pb2.ServerMessage(
+            server=said.server, metars=_metars(said.metars), leaves=said.leaves
+        )
 
 
 def _messages_of_host(said: FromHost) -> Iterator[pb2.HostMessage]:
@@ -327,6 +330,7 @@ def _said_by_server(message: pb2.ServerMessage) -> FromServer:
         server=message.server,
         events=[(event.question, event_of(event)) for event in message.events],
         metars=[(metar.number, metar.report) for metar in message.metars],
+        leaves=message.leaves,
     )
 
 

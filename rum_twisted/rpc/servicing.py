@@ -30,6 +30,7 @@ __all__ = [
     "Answering",
     "Conversing",
     "IServicer",
+    "IUnderWay",
     "Refusal",
     "UnderWay",
     "handlers_of",
@@ -89,6 +90,18 @@ class IServicer(Protocol):
     @property
     def answers(self) -> tuple[Answering | Conversing, ...]:
         """All its methods."""
+
+
+class IUnderWay(Protocol):
+    """Tells of work that somebody waits for."""
+
+    @property
+    def count(self) -> int:
+        """How much there is now."""
+
+    @property
+    def begun(self) -> int:
+        """How much there was since the start."""
 
 
 class UnderWay:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -37,6 +38,29 @@ CALLS_PER_SECOND: Final = 200
 ANSWER_WITHIN: Final = Seconds(10.0)
 RUMCTL: Final = "from rum_twisted.cli.main import main; main()"
 SERVICES: Final = ("passport", "weather")
+PLAYED: Final = (*SERVICES, "plugin")
+SAY_EVERY: Final = 0.05  # seconds; far below what may come from one client
+BETWEEN_LOOKS: Final = 0.02  # seconds
+VETO: Final = """
+from rum_twisted.plugins import Hook, Manifest, Verdict
+
+
+class Veto:
+    \"\"\"Answers each text itself, so that the server does not see it.\"\"\"
+
+    manifest = Manifest(
+        name="veto", hooks=frozenset({Hook.LINE}), prefixes=("#TM",), budget=5.0
+    )
+
+    def __init__(self, rum, settings):
+        self.rum = rum
+
+    def line(self, line):
+        return Verdict(stops=True, text="no " + line.line.rpartition(":")[2])
+
+
+plugin = Veto
+"""
 OF_EACH: Final = 2  # instances
 CIDS: Final = tuple(line.split()[0] for line in MEMBERS.splitlines())
 SHARE: Final = 10.0
@@ -45,6 +69,8 @@ ROUNDS: Final = 60  # of questions, until the new version must be out
 
 class NetworkTestCase(AsyncioTestCase):
     """A network of real processes over a real etcd, and rumctl."""
+
+    more_settings: tuple[str, ...] = ()
 
     @override
     def setUp(self) -> None:
@@ -60,6 +86,7 @@ class NetworkTestCase(AsyncioTestCase):
             'discovery.backend="etcd"',
             f'discovery.endpoints=["{self.etcd.endpoint}"]',
             f"discovery.lease_ttl={TTL}",
+            *self.more_settings,
         )
         self.roles = Roles(folder, *self.settings)
         self.addCleanup(self.roles.kill)
@@ -113,7 +140,7 @@ class NetworkTestCase(AsyncioTestCase):
         return [
             each
             for each in await self.rumctl("services")
-            if each["version"] == version and each["service"] in SERVICES
+            if each["version"] == version and each["service"] in PLAYED
         ]
 
 
@@ -172,8 +199,41 @@ class _Load:
         self.outcomes[outcome] += 1
 
 
+class _Chatter:
+    """A pilot who says things, each of which plugins have to stop.
+
+    Args:
+        pilot: his end of the connection.
+    """
+
+    def __init__(self, pilot: Pilot) -> None:
+        self._pilot = pilot
+        self._over = Event()
+        self.said: list[str] = []
+        self.heard: list[str] = []
+
+    def run(self) -> None:
+        """Say things and hear what comes of them, until it is over; blocks."""
+        callsign = self._pilot.callsign
+        while not self._over.wait(SAY_EVERY):
+            word = str(len(self.said))
+            self._pilot.say(f"#TM{callsign}:SERVER:{word}")
+            self.said.append(f"#TMserver:{callsign}:no {word}")
+            self._pilot.say(f"$PI{callsign}:SERVER:{word}")  # answered by the server
+            heard = ""
+            while not heard.startswith("$PO"):
+                heard = self._pilot.until("#TMserver:", "$PO")
+                self.heard.append(heard)
+
+    def end(self) -> None:
+        """Say nothing more."""
+        self._over.set()
+
+
 class RollingRestartTests(NetworkTestCase):
     """Each process of each service is replaced, one after the other."""
+
+    more_settings = ('plugins.enabled=["veto"]', "plugins.deadline=5.0")
 
     def test_no_call_is_lost(self) -> Deferred[None]:
         """Under 200 calls a second, and whoever is online stays online."""
@@ -181,12 +241,15 @@ class RollingRestartTests(NetworkTestCase):
 
     async def check(self) -> None:
         """Replace all processes but the pergola."""
+        folder = self.roles.folder / "data" / "plugins"
+        folder.mkdir(parents=True)
+        (folder / "veto.py").write_text(VETO, "ascii")
         await self.aside(self.etcd.start_and_wait)
-        await asyncio.gather(
+        pergola, *_ = await asyncio.gather(
             self.start("pergola", "pergola", "old"),
             *(
                 self.start(service, f"{service}-{number}", "old")
-                for service in SERVICES
+                for service in PLAYED
                 for number in range(OF_EACH)
             ),
         )
@@ -194,11 +257,14 @@ class RollingRestartTests(NetworkTestCase):
         self.addCleanup(pilot.close)
         await self.aside(pilot.log_on, "KLM1", "1000001", PASSWORD)
         await self.aside(pilot.until, "#TMserver:KLM1")
+        while not pergola.said("extend this server"):
+            await asyncio.sleep(BETWEEN_LOOKS)
+        chatter = _Chatter(pilot)
         load = await self.prepare_load()
-        running = asyncio.create_task(load.run())
+        running = asyncio.gather(load.run(), self.aside(chatter.run))
         try:
             old = await self.instances("old")
-            self.assertEqual(len(old), OF_EACH * len(SERVICES))
+            self.assertEqual(len(old), OF_EACH * len(PLAYED))
             for number, instance in enumerate(old):
                 service = instance["service"]
                 await self.start(service, f"{service}-new-{number}", "new")
@@ -208,13 +274,18 @@ class RollingRestartTests(NetworkTestCase):
                 self.assertEqual(done["state"], "ended")
         finally:
             load.end()
+            chatter.end()
             await running
         outcomes = load.outcomes
         self.assertEqual(set(outcomes), set(SERVICES), outcomes)
         self.assertGreater(outcomes.total(), 5 * CALLS_PER_SECOND)
         self.assertEqual(load.failures, Counter())  # not even one that was repeated
         self.assertEqual(await self.instances("old"), [])
-        self.assertEqual(len(await self.instances("new")), OF_EACH * len(SERVICES))
+        self.assertEqual(len(await self.instances("new")), OF_EACH * len(PLAYED))
+        heard = [line for line in chatter.heard if line.startswith("#TM")]
+        self.assertEqual(heard, chatter.said)  # by a plugin, each once
+        self.assertGreaterEqual(pergola.log.count("extend this server"), 2)
+        self.assertNotIn("are gone", pergola.log)
         self.assertTrue(await self.aside(pilot.is_online))
 
     async def prepare_load(self) -> _Load:
@@ -232,7 +303,7 @@ class RollingRestartTests(NetworkTestCase):
         clients.startService()
         self.addCleanup(clients.stopService)
         while any(len(discovery.instances(each)) < OF_EACH for each in SERVICES):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(BETWEEN_LOOKS)
         return _Load(clients)
 
 

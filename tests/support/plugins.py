@@ -69,10 +69,11 @@ def make_host(
     *,
     queue: int = 100,
     actions: float = 1000.0,
+    deadline: Seconds = DEADLINE,
     folder: Path | None = None,
 ) -> PluginHost:
     """Return a host that runs."""
-    rules = Rules(deadline=DEADLINE, queue=queue, actions=actions)
+    rules = Rules(deadline=deadline, queue=queue, actions=actions)
     host = PluginHost(
         clock, chance(), rules, folder=folder or Path("plugins"), now=lambda: NOON
     )

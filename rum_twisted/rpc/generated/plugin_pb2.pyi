@@ -131,14 +131,16 @@ class Welcome(_message.Message):
     def __init__(self, settings: _Optional[_Mapping[str, OptionValue]] = ..., online: _Optional[_Iterable[_Union[LoggedOn, _Mapping]]] = ...) -> None: ...
 
 class ServerMessage(_message.Message):
-    __slots__ = ("server", "events", "metars")
+    __slots__ = ("server", "events", "metars", "leaves")
     SERVER_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     METARS_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
     server: str
     events: _containers.RepeatedCompositeFieldContainer[Event]
     metars: _containers.RepeatedCompositeFieldContainer[Metar]
-    def __init__(self, server: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., metars: _Optional[_Iterable[_Union[Metar, _Mapping]]] = ...) -> None: ...
+    leaves: bool
+    def __init__(self, server: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., metars: _Optional[_Iterable[_Union[Metar, _Mapping]]] = ..., leaves: _Optional[bool] = ...) -> None: ...
 
 class RoleMessage(_message.Message):
     __slots__ = ("subscription", "verdicts", "acts")

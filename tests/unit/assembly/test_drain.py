@@ -38,6 +38,7 @@ class DrainTests(SynchronousTestCase):
         )
         self.listing.startService()
         self.under_way = UnderWay()
+        self.plugins = UnderWay()
         self.ends = 0
         self.drain = self.make()
 
@@ -45,7 +46,7 @@ class DrainTests(SynchronousTestCase):
         """Return what drains it, started."""
         drain = Drain(
             self.listing,
-            self.under_way,
+            (self.under_way, self.plugins),
             self.clock,
             WITHIN,
             self.end,
@@ -103,6 +104,20 @@ class DrainTests(SynchronousTestCase):
         self.pass_time(QUIET / 2)
         self.under_way.begun += 1  # it came, and was answered within a moment
         self.pass_time(QUIET / 2)
+        self.assertEqual(self.ends, 0)
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+
+    def test_plugins_are_waited_for(self) -> None:
+        """While a server is with them, and while they are at something."""
+        self.plugins.count = 1
+        self.say("begin")
+        self.pass_time(3.0)
+        self.assertEqual((self.say("look")["under_way"], self.ends), (1, 0))
+        self.plugins.count = 0
+        self.pass_time(QUIET / 2)
+        self.plugins.begun += 1
+        self.pass_time(QUIET / 2 + 0.1)
         self.assertEqual(self.ends, 0)
         self.pass_time(ENOUGH)
         self.assertEqual(self.ends, 1)

@@ -49,6 +49,7 @@ class KeptLink:
         self.batches: list[list[Ask]] = []
         self.taking: list[Deferred[None]] = []
         self.is_closed = False
+        self.is_parted = False
         self._is_slow = is_slow
 
     def take(self, events: Sequence[Ask]) -> Deferred[None]:
@@ -59,6 +60,10 @@ class KeptLink:
         taken: Deferred[None] = Deferred()
         self.taking.append(taken)
         return taken
+
+    def part(self) -> None:
+        """Take no more, and answer what was asked."""
+        self.is_parted = True
 
     def close(self) -> None:
         """Take no more."""
@@ -176,6 +181,38 @@ class AttendanceTests(FrontTestCase):
         self.front.tell(TEXT)
         self.assertEqual(self.front.waiting, 0)
         self.assertEqual(self.successResultOf(self.front.ask(QUESTION)), GO_ON)
+
+    def test_another_host(self) -> None:
+        """The first has what waited for it, and then no more; it may still answer."""
+        self.roster.add(make_client("KLM1"))
+        answer = self.front.ask(QUESTION)
+        self.clock.advance(0)
+        number = self.link.batches[-1][-1][0]
+        self.front.tell(TEXT)
+        link = self.attach()
+        self.assertTrue(self.link.is_parted)
+        self.assertEqual(self.link.events, [QUESTION, TEXT])
+        self.front.tell(Gone("KLM1"))
+        self.clock.advance(0.02)
+        self.assertIsInstance(link.events[0], LoggedOn)
+        self.assertEqual(link.events[1:], [Gone("KLM1")])
+        self.assertNoResult(answer)
+        self.front.answer(number, Verdict(stops=True))
+        self.assertEqual(self.successResultOf(answer), Verdict(stops=True))
+
+    def test_host_that_is_gone_when_it_is_parted_from(self) -> None:
+        """What waited for it counts as dropped, and questions end at their deadline."""
+        link = self.attach(is_slow=True)
+        self.front.tell(TEXT)
+        self.clock.advance(0.02)
+        answer = self.front.ask(QUESTION)
+        self.front.part()
+        self.assertEqual((self.front.wanted, self.front.waiting), (frozenset(), 0))
+        for taking in link.taking:
+            taking.errback(ConnectionError())
+        self.assertEqual(self.front.dropped, 1)
+        self.clock.advance(DEADLINE)
+        self.assertEqual(self.successResultOf(answer), GO_ON)
 
     def test_link_that_breaks(self) -> None:
         """A batch that cannot be given ends the attendance."""

@@ -1,0 +1,209 @@
+"""Servers that go from one process of the role ``plugin`` to another, over gRPC."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from typing_extensions import override
+
+from rum_twisted.plugins.doors import PluginDoors
+from rum_twisted.plugins.front import PluginFront
+from rum_twisted.plugins.manifest import MAY_KICK, checked
+from rum_twisted.plugins.remote import RemotePlugins
+from rum_twisted.rpc.channels import Channels, Limits
+from rum_twisted.rpc.server import RpcServer, ServerSettings
+from rum_twisted.session.hooks import (
+    GO_ON,
+    Command,
+    Gone,
+    Hook,
+    LoggedOn,
+    LoggingOn,
+    Text,
+    Verdict,
+)
+from rum_twisted.session.hooks import Service as ServerEvent
+from rum_twisted.terms.identity import ClientKind
+from rum_twisted.terms.instance import InstanceState
+from rum_twisted.terms.units import Seconds
+from rum_twisted.weather.memory import MemoryWeather
+from rum_twisted.world.roster import Roster
+from tests.integration.asyncio_case import AsyncioTestCase
+from tests.support.builders import make_client
+from tests.support.fabric import ListedInstances, chance, make_instance
+from tests.support.later import LaterWeather
+from tests.support.plugins import (
+    INTERVAL,
+    ScriptedPlugin,
+    add_plugin,
+    make_host,
+    make_manifest,
+)
+from tests.support.server import MemoryServer
+
+TURN: Final = 0.005  # seconds
+UNHURRIED: Final = Seconds(5.0)  # what is answered here is not answered in a hurry
+HOOKS: Final = (
+    Hook.LOGGING_ON,
+    Hook.LOGGED_ON,
+    Hook.TEXT,
+    Hook.COMMAND,
+    Hook.GONE,
+    Hook.SERVICE,
+)
+QUESTION: Final = LoggingOn("KLM2", "1000002", ClientKind.PILOT, 1, "Joe", "")
+REPORT: Final = "EHAM 101225Z 24012KT 9999 12/08 Q1013"
+STOP: Final = Verdict(stops=True, text="no")
+
+
+class _Place:
+    """A process of the role, with one plugin."""
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        self.plugin = ScriptedPlugin()
+        self.host = make_host(reactor, deadline=UNHURRIED)
+        add_plugin(self.host, self.plugin, make_manifest(*HOOKS, budget=UNHURRIED))
+        self.doors = PluginDoors(
+            self.host,
+            reactor,
+            (),
+            lambda manifest: checked(manifest, {MAY_KICK.name: False}, "test"),
+        )
+        self.rpc = RpcServer(ServerSettings(), self.doors.servicers, reactor)
+        self.rpc.startService()
+        self.doors.startService()
+        self.instance = make_instance(
+            service="plugin", name=name, address=self.rpc.address
+        )
+
+    async def end(self) -> None:
+        """End it."""
+        self.doors.stopService()
+        await self.host.stopService()
+        await self.rpc.stopService()
+
+
+class MoveTests(AsyncioTestCase):
+    """A server with one pilot, and the processes that it goes to."""
+
+    @override
+    def setUp(self) -> None:
+        """Join it to the first one."""
+        super().setUp()
+        self.old, self.new = self.place("old"), self.place("new")
+        self.roster = Roster()
+        self.roster.add(make_client("KLM1"))
+        self.front = PluginFront(
+            self.reactor,
+            chance(),
+            self.roster,
+            deadline=UNHURRIED,
+            position_interval=INTERVAL,
+            queue=100,
+        )
+        self.front.startService()
+        self.addCleanup(self.front.stopService)
+        self.listed = ListedInstances(self.old.instance)
+        channels = Channels(Limits(), None)
+        channels.prepare()
+        self.link = RemotePlugins(
+            self.front, self.listed, channels, self.reactor, chance(), server="me"
+        )
+        self.link.startService()
+        self.addCleanup(self.link.stopService)
+
+    def place(self, name: str) -> _Place:
+        """Return a process of the role."""
+        place = _Place(self.reactor, name)
+        self.addCleanup(place.end)
+        return place
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Return when something is so; trial ends what never is."""
+        while not is_so():
+            await deferLater(self.reactor, TURN)
+
+    def drain(self, *others: _Place) -> None:
+        """Have the first one say that it is about to end, with others there or not."""
+        leaving = replace(self.old.instance, state=InstanceState.DRAINING)
+        self.listed.change(leaving, *(other.instance for other in others))
+
+    async def ask(self, place: _Place) -> tuple[Deferred[Any], Deferred[Verdict]]:
+        """Ask; return the plugin's answer, still to be made, and what comes of it."""
+        due: Deferred[Any] = Deferred()
+        place.plugin.answers[LoggingOn] = due
+        await self.until(lambda: Hook.LOGGING_ON in self.front.wanted)
+        answer = self.front.ask(QUESTION)
+        await self.until(lambda: place.plugin.of(LoggingOn))
+        return due, answer
+
+    async def test_questions_under_way_are_answered(self) -> None:
+        """By the one that was asked, once; the next one is the other's."""
+        due, answer = await self.ask(self.old)
+        self.front.tell(Text("KLM1", "@22800", "early"))
+        self.drain(self.new)
+        await self.until(lambda: self.new.plugin.of(LoggedOn))
+        self.front.tell(Text("KLM1", "@22800", "late"))
+        self.new.plugin.answers[LoggingOn] = STOP
+        self.assertEqual(await self.front.ask(QUESTION), STOP)
+        self.assertNoResult(answer)
+        self.assertEqual(self.old.host.count, 4)  # the server, both, a plugin at one
+        due.callback(Verdict(text="welcome"))
+        self.assertEqual(await answer, Verdict(text="welcome"))
+        await self.until(lambda: not self.old.host.count)
+        self.assertEqual(self.told(self.old), ["early"])
+        self.assertEqual(self.told(self.new), ["late"])
+        self.assertEqual((self.front.late, self.front.dropped), (0, 0))
+
+    def told(self, place: _Place) -> list[str]:
+        """Return the texts that a plugin was told; nobody is gone for it."""
+        self.assertEqual(place.plugin.of(Gone), [])
+        self.assertEqual(
+            [each.is_there for each in place.plugin.of(ServerEvent)], [True]
+        )
+        self.assertEqual(len(place.plugin.of(LoggingOn)), 1)
+        return [each.text for each in place.plugin.of(Text)]
+
+    async def test_nobody_else_is_there(self) -> None:
+        """What was asked is answered all the same; then there are no plugins."""
+        due, answer = await self.ask(self.old)
+        self.drain()
+        await self.until(lambda: not self.front.is_attended)
+        self.assertEqual(await self.front.ask(QUESTION), GO_ON)
+        due.callback(STOP)
+        self.assertEqual(await answer, STOP)
+        await self.until(lambda: not self.old.host.count)
+        self.listed.change(self.old.instance)  # it was only for a moment
+        await self.until(lambda: self.front.is_attended)
+
+    async def test_report_for_a_command_under_way(self) -> None:
+        """The server that has left still looks it up, and shows what comes of it."""
+        await self.until(lambda: Hook.COMMAND in self.front.wanted)
+        server = MemoryServer()
+        weather = LaterWeather(MemoryWeather({"EHAM": REPORT}))
+        self.front.serve(server.fanout, server.logbook, weather)
+        answers: list[str | None] = []
+
+        def look_up(command: Command) -> Deferred[None]:
+            return self.old.host.find_metar(command.rest).addCallback(answers.append)
+
+        self.old.plugin.answers[Command] = look_up
+        self.front.tell(Command("KLM1", "metar", "EHAM"))
+        await self.until(lambda: self.old.plugin.of(Command))
+        self.drain(self.new)
+        await self.until(lambda: self.new.plugin.of(LoggedOn))
+        weather.release()
+        await self.until(lambda: answers)
+        self.assertEqual(answers, [REPORT])
+
+    async def test_other_does_not_let_us_in(self) -> None:
+        """Then we stay where we are, and try the next one."""
+        await self.until(lambda: self.front.is_attended)
+        await self.new.end()
+        third = self.place("third")
+        self.drain(self.new, third)
+        await self.until(lambda: third.plugin.of(LoggedOn))
+        await self.until(lambda: not self.old.host.count)
+        self.assertEqual(self.old.plugin.of(Gone), [])

@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import sys
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -24,9 +25,9 @@ from typing import Any, ClassVar, Final
 from twisted.application.service import IService
 from twisted.logger import Logger
 from twisted.python import usage
+from twisted.python.reflect import namedAny
 from typing_extensions import override
 
-import twisted
 from rum_twisted.config import Config, ConfigError, Mistake, endpoints, load
 from rum_twisted.config.console import mistakes_of_console
 from rum_twisted.config.extras import missing_extras
@@ -36,7 +37,21 @@ from rum_twisted.pergola.selector import FairSelector
 __all__ = ["Options", "makeService"]
 
 _log: Final = Logger()
-_OF_TRIAL: Final = frozenset({"argparse", "difflib", "unittest"})
+# What is loaded before us and used by nobody here; a name stands for all below it.
+_UNUSED: Final = frozenset(
+    {
+        *("twisted.trial", "argparse", "difflib", "unittest"),
+        *("http", "email", "html", "tempfile"),
+        *("urllib.error", "urllib.request", "urllib.response"),
+        *("pdb", "bdb", "cmd", "code", "codeop", "pprint"),
+    }
+)
+# Who holds one of these all the same, by what attribute, and what that is.
+_HOLDERS: Final = (
+    ("twisted.python.compat", "cookielib", "http.cookiejar"),
+    ("twisted.python.compat", "escape", "html.escape"),
+    ("twisted.application.app", "pdb", "pdb"),
+)
 
 
 class Options(usage.Options):
@@ -80,7 +95,7 @@ class Options(usage.Options):
             SystemExit: after ``--check-config``.
         """
         if self.parent is not None:
-            _forget_trial()
+            _forget_unused()
         path = self["config"]
         try:
             self.configuration = load(
@@ -323,18 +338,39 @@ def _make_steady(loop: asyncio.AbstractEventLoop) -> None:
     fresh.seconds = loop.time
 
 
-def _forget_trial() -> None:
-    """Let go of trial and unittest, which twistd loads for nothing: 0.8 MB.
+class _Later:
+    """Stands for a module, or a function, until somebody uses it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(namedAny(self._name), name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return namedAny(self._name)(*arguments, **named)
+
+
+def _forget_unused() -> None:
+    """Let go of what twistd loads for nothing; the next imports take its 4 MB.
 
     Its cache of plugins names an interface of trial, so that is imported to read the
-    cache. Whoever imports one of them later gets it anew.
+    cache, and unittest with it. A name that nobody should use any more brings
+    Python's HTTP client and its mail, an option of twistd's the debugger. Whoever
+    imports one of them later gets it anew.
     """
     if "twisted.trial.unittest" in sys.modules:
         return  # a test runs us
+    for holder, attribute, name in _HOLDERS:
+        setattr(sys.modules[holder], attribute, _Later(name))
     for name in tuple(sys.modules):
-        if name.partition(".")[0] in _OF_TRIAL or name.startswith("twisted.trial"):
+        if any(name == unused or name.startswith(f"{unused}.") for unused in _UNUSED):
+            parent, _, attribute = name.rpartition(".")
+            vars(sys.modules.get(parent, sys)).pop(attribute if parent else "", None)
             del sys.modules[name]
-    vars(twisted).pop("trial", None)
+    # What typing remembers of their annotations would keep them.
+    for clear in getattr(typing, "_cleanups", ()):
+        clear()
     gc.collect()
 
 

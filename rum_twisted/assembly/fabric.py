@@ -33,12 +33,11 @@ from rum_twisted.discovery.interfaces import RegistryState
 from rum_twisted.discovery.rulebook import RuleWatch
 from rum_twisted.discovery.service import DiscoveryClient
 from rum_twisted.rpc.client import XClients
-from rum_twisted.rpc.interfaces import IInstances, IRules, IWatch
+from rum_twisted.rpc.interfaces import PLUGIN, IInstances, IRules, IWatch
 from rum_twisted.rpc.judge import Judge, Noted
 from rum_twisted.rpc.logbook import LogbookServicer
 from rum_twisted.rpc.options import CallOptions, SelectMode, usual_options
 from rum_twisted.rpc.passport import PassportServicer
-from rum_twisted.rpc.plugins import PLUGIN
 from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
 from rum_twisted.rpc.servicing import IServicer
 from rum_twisted.rpc.tls import TlsError, TlsFiles

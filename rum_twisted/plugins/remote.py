@@ -11,7 +11,7 @@ still answers.
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -28,18 +28,14 @@ from rum_twisted.rpc.bridge import deferred
 from rum_twisted.rpc.channels import Channels, Endpoint
 from rum_twisted.rpc.convert import Unreadable
 from rum_twisted.rpc.errors import RpcError
-from rum_twisted.rpc.interfaces import IInstances, IWatch
-from rum_twisted.rpc.plugins import (
-    PLUGIN,
-    FindMetar,
-    FromRole,
-    FromServer,
-    Talk,
-    attend,
-)
+from rum_twisted.rpc.interfaces import PLUGIN, IInstances, IWatch
 from rum_twisted.session.hooks import Ask
 from rum_twisted.terms.instance import Instance, InstanceState
 from rum_twisted.terms.units import Seconds
+
+# What is said is loaded when somebody is there to hear it: half a megabyte.
+if TYPE_CHECKING:
+    from rum_twisted.rpc.plugins import FromRole, FromServer, Talk
 
 __all__ = ["RemotePlugins"]
 
@@ -189,6 +185,8 @@ class RemotePlugins(Service):
 
     async def _talk(self, endpoint: Endpoint, stream: "_Stream") -> None:
         """Talk until the stream ends; asyncio's."""
+        from rum_twisted.rpc.plugins import FromServer, attend  # noqa: PLC0415 - as above
+
         talk = attend(endpoint)
         try:
             await talk.say(FromServer(server=self._server))
@@ -223,7 +221,9 @@ class RemotePlugins(Service):
             address=stream.instance.address,
         )
 
-    def _take(self, said: FromRole, link: "_StreamLink") -> None:
+    def _take(self, said: "FromRole", link: "_StreamLink") -> None:
+        from rum_twisted.rpc.plugins import FindMetar  # noqa: PLC0415 - as above
+
         front = self._front
         if said.subscription is not None and front.is_attended_by(link):
             front.subscribe(said.subscription)
@@ -326,20 +326,26 @@ class _StreamLink:
         talk: the stream.
     """
 
-    def __init__(self, talk: Talk[FromServer, FromRole]) -> None:
+    def __init__(self, talk: "Talk[FromServer, FromRole]") -> None:
         self._talk = talk
 
     def take(self, events: Sequence[Ask]) -> Deferred[None]:
         """Say what has happened; see `ILink`."""
+        from rum_twisted.rpc.plugins import FromServer  # noqa: PLC0415 - as above
+
         return deferred(self._talk.say(FromServer(events=events)))
 
     def give_metar(self, report: str | None, number: int) -> None:
         """Say what was found."""
+        from rum_twisted.rpc.plugins import FromServer  # noqa: PLC0415 - as above
+
         saying = deferred(self._talk.say(FromServer(metars=[(number, report or "")])))
         saying.addErrback(self._be_cut_off)
 
     def part(self) -> None:
         """Say that we are with another host now; see `ILink`."""
+        from rum_twisted.rpc.plugins import FromServer  # noqa: PLC0415 - as above
+
         leaving = deferred(self._talk.say(FromServer(leaves=True)))
         leaving.addErrback(self._be_cut_off)
 

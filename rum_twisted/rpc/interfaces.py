@@ -1,6 +1,7 @@
 """What calls to other processes need to be told: who plays a service."""
 
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
@@ -8,7 +9,10 @@ from zope.interface import Interface
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.rule import Posted, Rule
 
-__all__ = ["IInstances", "IRules", "IWatch"]
+__all__ = ["PLUGIN", "IInstances", "IRules", "IWatch"]
+
+PLUGIN: Final = "plugin"
+"""The role that is not called but talked with, as instances announce it."""
 
 
 class IWatch(Interface):

@@ -38,7 +38,6 @@ from rum_twisted.session.hooks import (
 )
 
 __all__ = [
-    "PLUGIN",
     "FindMetar",
     "FromHost",
     "FromPlugin",
@@ -52,9 +51,6 @@ __all__ = [
     "Talk",
     "attend",
 ]
-
-PLUGIN: Final = "plugin"
-"""The role, as instances announce it."""
 
 MESSAGE_SIZE: Final = 900_000  # bytes; what is larger goes in parts
 _ROLE: Final = pb2.DESCRIPTOR.services_by_name["PluginRole"]

@@ -11,7 +11,7 @@ from typing import Final
 from rum_twisted.config.settings import Config
 from rum_twisted.config.sources import Mistake
 
-__all__ = ["missing_extras"]
+__all__ = ["can_be_imported", "missing_extras"]
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "database": ("sqlalchemy", "aiosqlite", "alembic", "argon2", "bcrypt"),
@@ -36,7 +36,7 @@ def missing_extras(
         is_installed: tells whether a module is there; by default Python is asked.
     """
     if is_installed is None:
-        is_installed = _is_installed
+        is_installed = can_be_imported
     for extra, key, text in _needed(config):
         missing = [module for module in EXTRAS[extra] if not is_installed(module)]
         if missing:
@@ -85,8 +85,15 @@ def _needed_by_weather(config: Config) -> Iterator[tuple[str, str, str]]:
         yield "tls", "weather.sources", "a source over TLS"
 
 
-def _is_installed(module: str) -> bool:
+def can_be_imported(module: str) -> bool:
+    """Return whether a module is there, without importing it.
+
+    Args:
+        module: its name; of one within a package that is missing, it is not there.
+    """
     try:
         return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
     except ValueError:  # it has been loaded in a way that left no spec
         return True

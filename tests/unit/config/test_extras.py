@@ -6,7 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.config import load
-from rum_twisted.config.extras import EXTRAS, missing_extras
+from rum_twisted.config.extras import EXTRAS, can_be_imported, missing_extras
 
 CERT = 'accounts.store = "cert"'
 POSTGRESQL = 'accounts.database = "postgresql://rum:secret@localhost/rum"'
@@ -57,6 +57,12 @@ class MissingExtrasTests(SynchronousTestCase):
     def test_what_is_installed_is_not_missed(self) -> None:
         """With all extras there is nothing to say."""
         self.assertEqual(self.missing(POSTGRESQL, HTTP, installed=True), [])
+
+    def test_a_module_of_a_missing_package_is_missing(self) -> None:
+        """Who has no gRPC reads that, and no traceback about its protocol buffers."""
+        self.assertFalse(can_be_imported("rum_has_no_such_package.module"))
+        self.assertFalse(can_be_imported("rum_twisted.no_such_module"))
+        self.assertTrue(can_be_imported("rum_twisted.config"))
 
     def test_every_extra_is_one_of_the_package(self) -> None:
         """The names are those that pip knows."""

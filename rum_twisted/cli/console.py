@@ -29,7 +29,7 @@ def passwd(
     generate: bool,
     as_json: bool,
 ) -> None:
-    """Print the hash of a new password, for the setting console.password."""
+    """Print the hash of a new password, as a line for the table [console]."""
     invocation.refuse_name()
     password = new_password(
         Hasher(Argon2Parameters()),
@@ -38,7 +38,7 @@ def passwd(
     )
     output = Output(as_json)
     output.done(
-        f'console.password = "{password.hash}"',
+        f'password = "{password.hash}"  # below [console]',
         hash=password.hash,
         password=password.generated or None,
     )

@@ -58,12 +58,14 @@ class Processes:
             raise click.ClickException(
                 'the server has no socket file to be asked at: control.socket is ""'
             )
-        if not config.uses_fabric:
-            raise click.ClickException(
-                "all roles are in one process, and no other is called: see docs/rpc.md"
-            )
         others = base.parent.glob(f"{base.stem}*{base.suffix}")
         found = dict.fromkeys((own, *sorted(others, key=_precedence)))
+        if not config.uses_fabric and len(found) == 1:
+            raise click.ClickException(
+                "all roles are in one process, and no other is called: see docs/rpc.md "
+                f"(so these settings say, and in {base.parent} is no other process's "
+                "socket file)"
+            )
         self._clients = {path: ControlClient(path) for path in found}
 
     def each(self, command: str, **arguments: Any) -> Iterator[tuple[Path, Any]]:

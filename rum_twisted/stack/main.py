@@ -12,13 +12,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -124,11 +124,22 @@ def up(choice: _Choice, within: float) -> None:
     state = State(choice.folder)
     supervisor = None
     if state.holder() is None:
-        _clear_away(state)
         _check_ports(processes)
-        supervisor = _spawn(choice)
+        try:
+            _clear_away(state)
+            supervisor = _spawn(choice)
+        except OSError as error:
+            trouble = f"nothing can be written to {choice.folder}: {error}"
+            raise click.ClickException(trouble) from None
+    else:
+        _check_same(choice, state.read())
     try:
         _wait_until_ready(state, processes, supervisor, begun + within)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "interrupted; what was begun goes on: make stack-status shows it, "
+            "make stack-down ends it"
+        ) from None
     except click.ClickException:
         if supervisor is not None:
             _end(state)
@@ -211,6 +222,16 @@ def _clear_away(state: State) -> None:
     if groups is not None:
         groups.remove()
     state.forget()
+
+
+def _check_same(choice: _Choice, facts: Mapping[str, Any]) -> None:
+    """Make sure that the stack that runs in the folder is the one that is meant."""
+    runs = facts.get("shift", choice.shift), facts.get("compose", str(choice.compose))
+    if runs != (choice.shift, str(choice.compose)):
+        raise click.ClickException(
+            f"in {choice.folder} runs a stack from {runs[1]}, shifted by {runs[0]}; "
+            "end it first (make stack-down), or use another --folder"
+        )
 
 
 def _check_ports(processes: Iterable[Process]) -> None:
@@ -299,6 +320,8 @@ def _last_words(logs: Path, name: str) -> str:
         with suppress(FileNotFoundError):
             text = (logs / f"{name}.{suffix}").read_text("utf-8", "replace")
             lines += text.splitlines()[-_LAST_LINES:]
+    if not lines:
+        return f"{name} does not stay up, and said nothing; is there room in {logs}?"
     return f"{name} does not stay up; it said:\n" + "\n".join(lines)
 
 

@@ -58,7 +58,7 @@ class State:
         """Return the number of the supervisor's process, while it lives."""
         try:
             number = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -80,7 +80,7 @@ class State:
         """Return what was told last, by whomever; nothing if there is no more."""
         try:
             facts: Mapping[str, Any] = json.loads(self._file.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return {}
         return facts
 

@@ -19,11 +19,12 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO
 
 from typing_extensions import override
 
@@ -133,24 +134,32 @@ class Watched:
 
     def _start(self, now: float) -> None:
         process = self.process
-        process.folder.mkdir(parents=True, exist_ok=True)
-        for path, text in process.files:
-            path.write_text(text, "utf-8")
-        # A first start prints a password: for nobody else to read.
-        number = os.open(
-            self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        with os.fdopen(number, "ab") as log:
+        try:
+            process.folder.mkdir(parents=True, exist_ok=True)
+            for path, text in process.files:
+                path.write_text(text, "utf-8")
+            # A first start prints a password: for nobody else to read.
+            number = os.open(
+                self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        except OSError:  # a full disk ends nobody; the next trial may find room
+            self._fail_to_start(now)
+            return
+        with os.fdopen(number, "ab", buffering=0) as log:
             try:
                 self._child = self._popen(process.command, log)
             except (OSError, subprocess.SubprocessError) as error:
-                log.write(f"{process.command[0]}: {error}\n".encode())
-                self.last_exit = _UNKNOWN_PROGRAM
-                self._rest(now)
+                self._fail_to_start(now)
+                with suppress(OSError):
+                    log.write(f"{process.command[0]}: {error}\n".encode())
                 return
         self.state, self.since, self._failures = "running", now, 0
         if process.health is not None:
             self.health, self._next = "starting", now
+
+    def _fail_to_start(self, now: float) -> None:
+        self.last_exit = _UNKNOWN_PROGRAM
+        self._rest(now)
 
     def _popen(
         self, command: Sequence[str], output: IO[bytes] | int
@@ -243,12 +252,13 @@ class Watched:
 
     def tidy(self) -> None:
         """Bound what it has printed, and the files of its log."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             if self._log.stat().st_size > MOST_WORDS:
                 os.truncate(self._log, 0)
         for old in self._log.parent.glob(f"{self.process.name}.log.*"):
             if old.suffix[1:].isdecimal() and int(old.suffix[1:]) > MOST_LOGS:
-                old.unlink(missing_ok=True)
+                with suppress(OSError):
+                    old.unlink()
 
 
 class _Entry:
@@ -280,6 +290,7 @@ class Supervisor:
         tell: is given what others are to know, whenever it changes.
         groups: puts limits on them, where that can be done.
         clock: tells seconds.
+        complaints: where it says that nobody can be told.
     """
 
     def __init__(
@@ -290,7 +301,10 @@ class Supervisor:
         groups: Groups | None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        complaints: TextIO = sys.stderr,
     ) -> None:
+        self._complaints = complaints
+        self._has_complained = False
         self._clock = clock
         self._tell = tell
         self._told: Sequence[Mapping[str, Any]] | None = None
@@ -340,11 +354,22 @@ class Supervisor:
                 watched.tidy()
         facts = [watched.facts() for watched in self.watched.values()]
         if facts != self._told:
-            self._told = facts
-            self._tell(facts)
+            self._tell_others(facts)
         if self._is_stopping:
             return _SOON
         return min(watched.patience(now) for watched in self.watched.values())
+
+    def _tell_others(self, facts: Sequence[Mapping[str, Any]]) -> None:
+        """Tell others; if that cannot be written, everything goes on all the same."""
+        try:
+            self._tell(facts)
+        except OSError as error:
+            if not self._has_complained:
+                self._has_complained = True
+                with suppress(OSError):  # this may be the same disk
+                    self._complaints.write(f"the state cannot be written: {error}\n")
+            return  # the next turn tries again
+        self._told, self._has_complained = facts, False
 
     def _stop_what_nobody_needs(self, now: float) -> None:
         needed: set[str] = set()

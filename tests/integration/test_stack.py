@@ -11,9 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.stack.groups import find_groups
+from rum_twisted.stack.state import State
 from tests.support.etcd import Etcd
 from tests.support.roles import Pilot, wait_until
-from tests.support.stack import COMPOSE, Stack
+from tests.support.stack import COMPOSE, PATIENCE, Stack
 
 CID: Final = "1000000"
 RATING: Final = 12
@@ -172,6 +173,33 @@ class TroubleTests(StackTestCase):
         port = self.stack.port(HTTP)
         with socket.create_server(("127.0.0.1", port)):
             self.assert_refused("up", why=f"port {port}, where pergola is to listen")
+
+    def test_a_folder_that_cannot_be_made(self) -> None:
+        """It is named."""
+        path = Path(self.mktemp()).absolute()
+        path.touch()
+        words = ("--folder", str(path / "stack"), "up")
+        self.assert_refused(*words, why=f"nothing can be written to {path}")
+
+    def test_another_one_runs_there(self) -> None:
+        """One that listens elsewhere is not waited for in vain."""
+        state = State(self.stack.folder)
+        with state.held():
+            compose = str(COMPOSE)
+            state.write({"shift": self.stack.shift + 1, "compose": compose})
+            self.assert_refused("up", why=f"shifted by {self.stack.shift + 1}; end it")
+
+    def test_interrupted(self) -> None:
+        """What was begun goes on, and that is said."""
+        process = self.stack.begin("up")
+        state = self.stack.folder / "state.json"
+        wait_until(state.exists, "the supervisor has begun")
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("interrupted; what was begun goes on", words)
+        self.assertNotIn("Traceback", words)
+        self.assertIn("etcd_rum", self.stack.services())
 
     def test_a_service_that_does_not_stay_up(self) -> None:
         """Its last words are shown, and the others are ended."""

@@ -1,10 +1,12 @@
 """The supervisor of a stack, with real processes that do next to nothing."""
 
+import errno
 import os
 import select
 import time
 from collections.abc import Callable
 from functools import partial
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -278,6 +280,60 @@ class StopTests(SupervisorTestCase):
         supervisor.turn()
         self.assertTrue(supervisor.has_ended)
         self.assertEqual(watched.state, "ended")
+
+
+class FullDiskTests(SupervisorTestCase):
+    """What cannot be written ends nobody."""
+
+    def test_nobody_can_be_told(self) -> None:
+        """They run on, that is said once, and all is told when there is room again."""
+        has_room = False
+
+        def tell(facts: Any) -> None:
+            if not has_room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.told.append(facts)
+
+        words = StringIO()
+        supervisor = Supervisor(
+            (self.process("a", FOREVER),),
+            self.folder / "logs",
+            tell,
+            None,
+            complaints=words,
+        )
+        self.addCleanup(self.end, supervisor)
+        watched = supervisor.watched["a"]
+        self.until(supervisor, lambda: watched.state == "running")
+        for _ in range(3):
+            supervisor.turn()
+        self.assertEqual(words.getvalue().count("No space left"), 1)
+        has_room = True
+        supervisor.turn()
+        self.assertEqual(self.told[-1][0]["state"], "running")
+
+    def test_one_cannot_be_started(self) -> None:
+        """It is tried again, and the others are not touched."""
+        place = self.folder / "a"
+        self.folder.mkdir()
+        place.touch()  # no folder can be made there
+        supervisor = self.supervise(
+            self.process("a", FOREVER), self.process("b", FOREVER)
+        )
+        first, second = (supervisor.watched[name] for name in ("a", "b"))
+        self.until(supervisor, lambda: second.state == "running")
+        self.assertEqual((first.state, first.pid), ("resting", None))
+        place.unlink()
+        self.until(supervisor, lambda: first.state == "running")
+
+    def test_its_words_cannot_be_kept(self) -> None:
+        """As above, where its file is in the way."""
+        log = self.folder / "logs" / "a.out"
+        log.mkdir(parents=True)
+        supervisor, watched = self.only(self.process("a", FOREVER))
+        self.until(supervisor, lambda: watched.state == "resting")
+        log.rmdir()
+        self.until(supervisor, lambda: watched.state == "running")
 
 
 class TidyTests(SupervisorTestCase):

@@ -6,7 +6,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -73,16 +73,29 @@ class Stack:
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of it, and return how it ended and what it printed."""
         return subprocess.run(  # noqa: S603 - this very program
-            (
-                *(sys.executable, "-m", "rum_twisted.stack"),
-                *("--folder", str(self.folder), "--shift", str(self.shift)),
-                *words,
-            ),
+            self._command(words),
             env=self.environ,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
             check=False,
+        )
+
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """Begin to run a command of it, and return its process."""
+        return subprocess.Popen(  # noqa: S603 - this very program
+            self._command(words),
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _command(self, words: Sequence[str]) -> Sequence[str]:
+        return (
+            *(sys.executable, "-m", "rum_twisted.stack"),
+            *("--folder", str(self.folder), "--shift", str(self.shift)),
+            *words,
         )
 
     def done(self, *words: str) -> str:

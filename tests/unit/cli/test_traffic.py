@@ -176,6 +176,12 @@ class ServicesTests(TrafficTestCase):
         ):
             self.assert_refused(self.ctl(*words), "no server listens at")
 
+    def test_settings_of_another_machine(self) -> None:
+        """Whoever has a socket file in the data folder is asked, whatever they say."""
+        answer = {"trouble": "", "instances": [instance("a")]}
+        self.play("weather", services_list=answer)
+        self.assertIn("weather", self.rumctl("services").stdout)
+
     def test_all_roles_in_one_process(self) -> None:
         """Nobody is called there; and nothing is done in a member's name."""
         self.assert_refused(self.rumctl("services"), "all roles are in one process")

@@ -50,7 +50,7 @@ class Acts:
         # What came of it, since the start.
         self.freed = 0  # bytes, of caches
         self.collected = 0  # objects
-        self.kept_back = 0  # reports
+        self._kept_back = 0  # reports, before they were thinned the last time
         self.refused = 0  # logons
         self.cut: list[str] = []  # the last ones
         self.cuts = 0
@@ -90,7 +90,7 @@ class Acts:
         if is_on:
             self._front.delivery.thin(self._pace)
         else:
-            self.kept_back += self._front.delivery.thin_no_more()
+            self._kept_back += self._front.delivery.thin_no_more()
 
     def close_door(self, closed_to: ClosedTo) -> None:
         """Let some in no more, or everybody."""
@@ -152,6 +152,13 @@ class Acts:
         """Say a line to the staff who are on."""
         if self._front is not None:
             self._front.tell_staff(text)
+
+    @property
+    def kept_back(self) -> int:
+        """How many reports were kept back, up to now."""
+        if self._front is None:
+            return 0
+        return self._kept_back + self._front.delivery.kept_back()
 
     @property
     def refused_so_far(self) -> int:

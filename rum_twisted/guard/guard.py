@@ -210,19 +210,10 @@ class Guard(Service):
             what is in force, until when, and what would be done besides.
 
         Raises:
-            Refused: there is no such rung, a rehearsal goes on, or the bound is not
-                kept.
+            Refused: there is no such rung, a rehearsal goes on, the bound is not
+                kept, or what is to be rehearsed is real.
         """
-        if not self._settings.enabled:
-            raise Refused("guard.enabled is false: there is nothing to rehearse")
-        if not self.running:
-            raise Refused("the guard does not run")
-        if name not in RUNGS:
-            raise Refused(f"{name}: due one of {', '.join(RUNGS)}")
-        if not 0 < seconds <= LONGEST_REHEARSAL:
-            raise Refused(f"seconds {seconds:g}: due up to {LONGEST_REHEARSAL:g}")
-        if self._rehearsal is not None:
-            raise Refused(f"{self._rehearsal.name} is being rehearsed: end that first")
+        self._check_rehearsal(name, seconds)
         ladder = MEMORY if RUNGS[name] in MEMORY else CPU
         rungs = ladder[: ladder.index(RUNGS[name]) + 1]
         self._rehearsal = _Rehearsal(
@@ -250,6 +241,23 @@ class Guard(Service):
             ),
             "suspect": None if owner is None else asdict(owner),
         }
+
+    def _check_rehearsal(self, name: str, seconds: Seconds) -> None:
+        """See whether a rung may be rehearsed; see `rehearse`."""
+        if not self._settings.enabled:
+            raise Refused("guard.enabled is false: there is nothing to rehearse")
+        if not self.running:
+            raise Refused("the guard does not run")
+        if name not in RUNGS:
+            raise Refused(f"{name}: due one of {', '.join(RUNGS)}")
+        if not 0 < seconds <= LONGEST_REHEARSAL:
+            raise Refused(f"seconds {seconds:g}: due up to {LONGEST_REHEARSAL:g}")
+        if self._rehearsal is not None:
+            raise Refused(f"{self._rehearsal.name} is being rehearsed: end that first")
+        # Nobody may read that memory is not short while it is.
+        for real in (name, "shrink") if name == "last" else (name,):
+            if real in self._reached:
+                raise Refused(f"{real} is really reached: this is no time to rehearse")
 
     def end_rehearsal(self) -> None:
         """End a rehearsal before its time.

@@ -41,6 +41,9 @@ class Delivery(Protocol):
     def thin_no_more(self) -> int:
         """Tell all of them again; return how many were kept back."""
 
+    def kept_back(self) -> int:
+        """Return how many have been kept back since `thin`."""
+
 
 class Door(Protocol):
     """Lets newcomers in."""

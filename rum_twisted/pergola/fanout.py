@@ -423,6 +423,11 @@ class Fanout:
         self._audience = self._airspace.within
         return 0 if thinning is None else thinning.kept_back
 
+    def kept_back(self) -> int:
+        """Return how many reports not all in sight were told since `thin`."""
+        thinning = self.thinning
+        return 0 if thinning is None else thinning.kept_back
+
     def shrink(self) -> int:
         """Let go of what can be worked out anew; return how many bytes that is."""
         return self._airspace.shrink()

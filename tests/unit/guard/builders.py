@@ -29,6 +29,7 @@ class Parts:
         self.waiting: list[str] = []  # clients who can be cut, the largest first
         self.needed: list[str] = []  # clients who are cut after them
         self.is_broken = False
+        self.held = 0  # reports kept back since they are thinned
 
     def lengthen_turns(self, times: float) -> None:
         """Note it."""
@@ -41,7 +42,12 @@ class Parts:
     def thin_no_more(self) -> int:
         """Note it."""
         self.did.append("thin no more")
-        return 7
+        held, self.held = self.held, 0
+        return held
+
+    def kept_back(self) -> int:
+        """Return what was noted."""
+        return self.held
 
     def largest_outboxes(self, most: int, *, least: int, needed: bool) -> list[str]:
         """Return who is there."""

@@ -447,6 +447,15 @@ class RehearsalTests(GuardTestCase):
         self.assertEqual(self.room.guard.in_force, ("shrink", "thin"))
         self.assertNotIn("thin no more", self.room.take())
 
+    def test_what_is_real_is_not_rehearsed(self) -> None:
+        """Nobody reads that memory is not short while it is."""
+        self.room.use(82)
+        self.room.take()
+        for name in ("thin", "last"):
+            self.assertRaises(Refused, self.room.guard.rehearse, name, Seconds(30.0))
+        self.assertEqual(self.room.take(), [])
+        self.assertIsNone(self.room.guard.facts()["rehearsal"])
+
     def test_a_rung_that_becomes_real_meanwhile(self) -> None:
         """Then it is told, noted and done as ever, and outlasts the rehearsal."""
         self.room.parts.waiting = ["SLOW"]
@@ -517,6 +526,20 @@ class QuestionTests(GuardTestCase):
         self.assertEqual(repr(self.room.guard), "<Guard: at rest>")
         self.room.use(81)
         self.assertEqual(repr(self.room.guard), "<Guard: shrink, thin>")
+
+    def test_reports_count_while_they_are_kept_back(self) -> None:
+        """Not only once they are thinned no more; nothing is counted twice."""
+
+        def count() -> object:
+            families = {each.name: each for each in self.room.guard.families()}
+            return families["rum_guard_reports_kept_back"].values[()]
+
+        for so_far in (7.0, 14.0):
+            self.room.use(81)
+            self.room.parts.held = 7
+            self.assertEqual(count(), so_far)
+            self.room.use(AT_THE_START, seconds=DOWN)
+            self.assertEqual(count(), so_far)
 
     def test_the_samples_know(self) -> None:
         """So that the hour before an incident tells what was done in it."""

@@ -87,6 +87,12 @@ class MemoryTests(SynchronousTestCase):
         ]
         self.assertEqual(found, [False, True, True, True, False, False, True])
 
+    def test_who_becomes_the_main_user_by_a_leak(self) -> None:
+        """What was used at the start counts, not what was used at that moment."""
+        start = pulse(20, 60, 100)
+        for rss, used in ((49, 89), (60, 97)):
+            self.assertEqual(self.percent(start, pulse(rss, used, 100)), used)
+
     def test_a_start_that_took_much(self) -> None:
         """From then on percents are of what was left."""
         start = pulse(60)

@@ -88,18 +88,19 @@ class Exposition:
         )
 
     def _ask(self, source: Metering) -> Sequence[Family]:
-        for _ in range(_TRIES):
+        for tries in range(1, _TRIES + 1):
             try:
                 return tuple(source())
-            except RuntimeError:  # "changed size during iteration"
-                continue
+            except RuntimeError:  # mostly "changed size during iteration"
+                if tries == _TRIES:
+                    self._tell(repr(source))
             except Exception:  # noqa: BLE001 - one may not hide the others
-                self._tell(source)
-                return ()
+                self._tell(repr(source))
+                break
         return ()
 
-    def _tell(self, source: Metering) -> None:
-        name = repr(source)
+    def _tell(self, name: str) -> None:
+        """Log what was just raised, once for each name."""
         if name not in self._troubled:
             self._troubled.add(name)
             self._log_later(
@@ -124,7 +125,12 @@ class Exposition:
         it waiting for the whole of the page.
         """
         for family in self.families():
-            yield _convert(self._bounded(family))
+            try:
+                converted = _convert(self._bounded(family))
+            except Exception:  # noqa: BLE001 - one may not hide the others
+                self._tell(family.name)
+                continue
+            yield converted
             self._breath.wait(_BREATH)
 
     def _bounded(self, family: Family) -> Family:
@@ -162,7 +168,7 @@ def _convert(family: Family) -> Any:
         if isinstance(value, Histogram):
             found.add_metric(labels, _buckets(value), value.sum)
         else:
-            found.add_metric(labels, value)
+            found.add_metric(labels, float(value))
     return found
 
 

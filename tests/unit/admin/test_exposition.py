@@ -1,6 +1,7 @@
 """The page of metrics: what stands there, and that nothing makes it grow."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_openmetrics,
@@ -96,6 +97,37 @@ class ExpositionTests(SynchronousTestCase):
         self.exposition.add(lambda: colors(2))
         for _ in range(3):
             self.assertIn('rum_colors{color="00001"}', self.page())
+        self.assertEqual(len(self.later), 1)
+
+    def test_a_family_that_cannot_be_written(self) -> None:
+        """It alone is left out, and logged once: a value that is none, for one."""
+
+        def broken() -> Iterator[Family]:
+            nothing: Any = None
+            yield Family.single("rum_nothing", "gauge", "Nothing.", nothing)
+            short = Histogram((0.1,))
+            short.buckets.pop()
+            yield Family.single("rum_short", "histogram", "Short.", short)
+            yield from colors(2)
+
+        self.exposition.add(broken)
+        for _ in range(3):
+            text = self.page()
+            self.assertIn('rum_colors{color="00001"}', text)
+            self.assertNotIn("rum_nothing", text)
+            self.assertNotIn("rum_short", text)
+        self.assertEqual(len(self.later), 2)
+
+    def test_what_changes_whenever_it_is_read(self) -> None:
+        """After some tries it is left out, and logged: it may be a bug."""
+
+        def changing() -> Iterator[Family]:
+            raise RuntimeError("dictionary changed size during iteration")
+
+        self.exposition.add(changing)
+        self.exposition.add(lambda: colors(1))
+        for _ in range(3):
+            self.assertIn("rum_colors", self.page())
         self.assertEqual(len(self.later), 1)
 
     def test_what_changes_while_it_is_read(self) -> None:

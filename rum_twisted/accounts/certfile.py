@@ -204,6 +204,11 @@ class CertFileAccounts(Service):
         self, cid: str, password: str, rating: Rating, operator: Operator
     ) -> Deferred[None]:
         """Make an account, until the file is read again; see `ICertificates`."""
+        # Loaded by an operator who does this, and for nobody else.
+        from rum_twisted.accounts.member import is_possible_cid  # noqa: PLC0415
+
+        if not is_possible_cid(cid):
+            return fail(UnfitCertificate("a CID is one word without a colon"))
         if cid.startswith(_COMMENTS):
             # It could not be written into the file.
             return fail(UnfitCertificate("a CID begins with neither ; nor #"))

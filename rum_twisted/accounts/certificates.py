@@ -70,7 +70,7 @@ class DatabaseCertificates:
                     found.append(_row_of(member))
                 if len(found) >= MOST_LISTED:
                     break
-            return found
+            return tuple(found)
 
         return Deferred.fromCoroutine(self._ask(find))
 

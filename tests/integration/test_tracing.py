@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -10,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from typing_extensions import override
@@ -24,6 +26,7 @@ from rum_twisted.rpc.tracing import MOST_WAITING, Tracing
 from rum_twisted.rpc.weather import METAR
 from tests.integration.asyncio_case import AsyncioTestCase
 from tests.integration.rpcserver import Reporter
+from tests.integration.test_roles import RolesTestCase
 from tests.integration.test_xclient import Relay
 from tests.support.fabric import ListedInstances, chance, make_instance
 from tests.support.twistd import PATIENCE, free_port
@@ -167,3 +170,61 @@ class TracingTests(AsyncioTestCase):
             self.assertEqual(span.status.message, "UNAVAILABLE")
 
         return self.run_here(check())
+
+
+class RolesTests(RolesTestCase):
+    """Two processes of the real ``twistd rum``, one of which asks the other."""
+
+    def test_a_call_from_one_process_to_the_other(self) -> None:
+        """One trace has both ends, and the counts of both sides agree."""
+        ports = {"pergola": free_port(), "weather": free_port()}
+        with collector() as (address, spans):
+            roles = self.network(
+                f'telemetry.otlp_endpoint="{address}"', "telemetry.sample_ratio=1.0"
+            )
+            http = {role: f"tcp:{port}" for role, port in ports.items()}
+            front = roles.start("pergola,passport", f'pergola.http="{http["pergola"]}"')
+            weather = roles.start("weather", f'services.http="{http["weather"]}"')
+            for process in (front, weather):
+                process.ready()
+            self.assert_it_works(roles)
+            pages = {role: scrape(port) for role, port in ports.items()}
+            for process in (front, weather):
+                process.end()
+            self.assert_clean(front, weather)
+        answers = {
+            span.parent_span_id: span
+            for span in spans
+            if span.kind == Span.SPAN_KIND_SERVER
+        }
+        calls = [span for span in spans if span.span_id in answers]
+        self.assertTrue(calls, spans)
+        for call in calls:
+            self.assertEqual(call.kind, Span.SPAN_KIND_CLIENT)
+            self.assertEqual(call.name, answers[call.span_id].name)
+            self.assertEqual(call.trace_id, answers[call.span_id].trace_id)
+        asked = answered_well(pages["pergola"], "rum_rpc_client_calls_total")
+        answered = answered_well(pages["weather"], "rum_rpc_server_calls_total")
+        self.assertGreater(asked["/rum.v1.Weather/Metar"], 0)
+        for method, count in asked.items():
+            if "Weather" in method:
+                self.assertGreaterEqual(answered[method], count)
+        self.assertNotIn("rum_clients", pages["weather"])
+        self.assertIn('rum_role_info{role="weather"} 1.0', pages["weather"])
+
+
+def scrape(port: int) -> str:
+    """Return the page of metrics of a process."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+
+
+def answered_well(page: str, metric: str) -> dict[str, float]:
+    """Return how many calls have ended well, by method."""
+    return {
+        sample.labels["method"]: sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == metric and sample.labels["code"] == "OK"
+    }

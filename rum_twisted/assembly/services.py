@@ -19,7 +19,7 @@ from rum_twisted.admin.levels import Levels
 from rum_twisted.assembly.admin import Admin, build_admin
 from rum_twisted.assembly.guard import build_guard, front_of
 from rum_twisted.assembly.logs import audit_file, log_output
-from rum_twisted.assembly.manhole import manhole
+from rum_twisted.assembly.manhole import AtHand, manhole
 from rum_twisted.assembly.root import Announce, RumService
 from rum_twisted.config import Config
 from rum_twisted.control.server import ControlSocket
@@ -113,6 +113,7 @@ class _Tree:
         self._reactor = reactor
         self._root = root
         self._random = Random()  # noqa: S311 - for wind and jitter, not for secrets
+        self._audit = audit_file(config.log, _now)
         self._commands: dict[str, Any] = {}  # of the control socket
         self._watched: list[object] = []  # what keeps memory, and is no service
         self._front: Front | None = None
@@ -165,7 +166,8 @@ class _Tree:
             logbook = None if accounts is None else accounts[1]
             self._operate(self._fabric, server, logbook)
         roster = None if self._front is None else self._front.roster
-        self._add(*manhole(config, self._reactor, root, admin, roster))
+        at_hand = AtHand(root=root, admin=admin, roster=roster, guard=self._commands)
+        self._add(*manhole(config, self._reactor, at_hand, self._audit))
         self._add(*self._systemd())
         for part in (*self._watched, *root):
             guard.acts.watch(part)
@@ -305,11 +307,10 @@ class _Tree:
         self, found: tuple[IAccounts, ILogbook] | None
     ) -> tuple[IAccounts, ILogbook] | None:
         """Return the same, with the file of the audit log before the logbook."""
-        audit = audit_file(self._config.log, _now)
-        if found is None or audit is None:
+        if found is None or self._audit is None:
             return found
         accounts, logbook = found
-        return accounts, AuditedLogbook(logbook, audit)
+        return accounts, AuditedLogbook(logbook, self._audit)
 
     def _store(self, throttle: "Throttle") -> "Store":
         """Return the store of accounts that the settings name, or that is found."""

@@ -1,8 +1,11 @@
 """The manhole on a real socket file, over real SSH, and from a real ``rumctl``."""
 
+import contextlib
 import fcntl
+import json
 import os
 import pty
+import pwd
 import select
 import shutil
 import socket
@@ -13,22 +16,30 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.error import ConchError
-from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.keys import FingerprintFormats, Key
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
-from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.logger import LogEvent, LogLevel, capturedLogs
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from typing_extensions import override
 
 from rum_twisted.admin.manhole.limit import Limit
-from rum_twisted.admin.manhole.lines import INTERRUPT, read_line, write_line
-from rum_twisted.admin.manhole.server import MOST_OPERATORS, IsAsked, ManholeSocket
+from rum_twisted.admin.manhole.lines import (
+    INTERRUPT,
+    LONGEST_LINE,
+    read_line,
+    write_line,
+)
+from rum_twisted.admin.manhole.seats import MOST_OPERATORS
+from rum_twisted.admin.manhole.server import IsAsked, ManholeSocket
 from rum_twisted.admin.manhole.shell import Shell
 from rum_twisted.admin.manhole.ssh import KeyFile, SSHManhole
 from rum_twisted.terms.units import Seconds
@@ -104,11 +115,16 @@ class SocketTests(TestCase):
         folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, folder)
         self.path = folder / "data" / "manhole.sock"
+        self.noted: list[tuple[str, str, str]] = []
         self.waiting: Deferred[object] = Deferred()
         self.begun = threading.Event()
-        self.service = ManholeSocket(self.path, reactor, self.open_shell)
+        self.service = ManholeSocket(self.path, reactor, self.open_shell, self.note)
         self.service.startService()
         self.addCleanup(self.service.stopService)
+
+    def note(self, who: str, line: str, where: str) -> None:
+        """Take what is for the audit log."""
+        self.noted.append((who, line, where))
 
     def open_shell(self, say: Any, is_asked: IsAsked, ready: Any) -> Shell:
         """Return a shell whose lines may run for a minute."""
@@ -137,7 +153,10 @@ class SocketTests(TestCase):
         self.assertEqual(await deferToThread(operator.run, ""), "7\n>>> ")
         (event,) = events
         self.assertEqual(event["line"], "1 + 1")
-        self.assertIn("ourselves", event["who"])
+        name = pwd.getpwuid(os.getuid()).pw_name
+        self.assertEqual(event["who"], name)
+        self.assertEqual(self.noted[0], (name, "1 + 1", "ourselves"))
+        self.assertEqual([line for _, line, _ in self.noted[1:]], ["if 1:", "  7"])
 
     async def test_completion(self) -> None:
         """As the shell has it."""
@@ -179,6 +198,57 @@ class SocketTests(TestCase):
         self.begun.wait(PATIENCE)
         operator.stream.sendall(INTERRUPT)
         return operator.answer()
+
+    async def test_an_interrupt_right_behind_a_line(self) -> None:
+        """It ends the line, though both have been read at once; it ends no other."""
+        operator = await self.connect()
+        loop = write_line({"run": "while True: pass\n"})
+        three = write_line({"run": "3"})
+        operator.stream.sendall(INTERRUPT + three + loop + INTERRUPT + three)
+        self.assertEqual(await deferToThread(operator.answer), "3\n>>> ")
+        self.assertIn("as asked", await deferToThread(operator.answer))
+        self.assertEqual(await deferToThread(operator.answer), "3\n>>> ")
+
+    async def test_many_lines_at_once(self) -> None:
+        """All are run, each in a turn of its own, and others have theirs."""
+        turns: list[None] = []
+        turning = LoopingCall(turns.append, None)
+        turning.clock = reactor
+        turning.start(0)
+        self.addCleanup(turning.stop)
+        operator = await self.connect()
+        turns.clear()
+        many = 2000
+        lines = b"".join(write_line({"run": f"{n} * 2"}) for n in range(many))
+        sending = deferToThread(operator.stream.sendall, lines)
+        for n in range(many):
+            answer = await deferToThread(operator.answer)
+            self.assertEqual(answer, f"{n * 2}\n>>> ")
+        await sending
+        self.assertEqual(len(self.noted), many)
+        self.assertGreaterEqual(len(turns), many)
+
+    async def test_one_who_does_not_read(self) -> None:
+        """His lines wait until he does, and nobody else is kept."""
+        operator = await self.connect()
+        other = await self.connect()
+        flood = write_line({"run": "print('x' * 60_000)"}) * 200
+        sending = deferToThread(operator.stream.sendall, flood)
+        while len(self.noted) < 3:
+            self.assertEqual(await deferToThread(other.run, "3"), "3\n>>> ")
+        ran = -1
+        while ran < len(self.noted):  # until nothing more of his is run
+            ran = len(self.noted) + 20
+            for _ in range(20):
+                await deferToThread(other.run, "3")
+        self.assertLess(ran - self.lines_of_others(), 200)
+        for _ in range(200):
+            self.assertGreater(len(await deferToThread(operator.answer)), 60_000)
+        await sending
+
+    def lines_of_others(self) -> int:
+        """Return how many lines were but numbers."""
+        return sum(line == "3" for _, line, _ in self.noted)
 
     async def test_hanging_up_ends_a_loop(self) -> None:
         """Whoever goes leaves nothing running."""
@@ -234,7 +304,7 @@ class SocketTests(TestCase):
 
     async def test_a_place_that_is_taken(self) -> None:
         """The log says so, and the server goes on."""
-        other = ManholeSocket(self.path, reactor, self.open_shell)
+        other = ManholeSocket(self.path, reactor, self.open_shell, self.note)
         with capturedLogs() as events:
             other.startService()
         self.assertIn("another server listens there", events[0]["trouble"])
@@ -250,6 +320,7 @@ class SSHTests(TestCase):
     @override
     def setUp(self) -> None:
         """Listen, with one key that lets in."""
+        self.noted: list[tuple[str, str, str]] = []
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
         self.key = Key(Ed25519PrivateKey.generate())
@@ -263,13 +334,17 @@ class SSHTests(TestCase):
     def make(self) -> SSHManhole:
         """Return a manhole on a free port."""
         return SSHManhole(
-            "127.0.0.1",
-            0,
+            ("127.0.0.1", 0),
             reactor,
             self.open_shell,
+            self.note,
             keys=KeyFile(self.keys),
             host_key=self.host_key,
         )
+
+    def note(self, who: str, line: str, where: str) -> None:
+        """Take what is for the audit log."""
+        self.noted.append((who, line, where))
 
     def open_shell(self, say: Any, is_asked: IsAsked, ready: Any) -> Shell:
         """Return a shell whose lines may run for a second."""
@@ -292,6 +367,55 @@ class SSHTests(TestCase):
         await terminal.until("... ")
         terminal.type("\r")
         self.assertIn("n is 1", await terminal.until(">>> "))
+
+    async def test_what_is_run_is_noted(self) -> None:
+        """With the key that let in: the name is only what somebody calls himself."""
+        terminal = await self.connect(self.key)
+        await terminal.until(">>> ")
+        terminal.type("fleet\r")
+        await terminal.until("[1]")
+        ((who, line, where),) = self.noted
+        kind = FingerprintFormats.SHA256_BASE64
+        self.assertEqual(who, f"operator (key SHA256:{self.key.fingerprint(kind)})")
+        self.assertEqual((line, where), ("fleet", "SSH"))
+
+    async def test_strangers_keep_nobody_out(self) -> None:
+        """Whoever shows no key makes room, at the latest when somebody comes."""
+        strangers = []
+        for _ in range(MOST_OPERATORS + 3):
+            stranger = socket.create_connection(("127.0.0.1", self.service.port))
+            self.addCleanup(stranger.close)
+            stranger.settimeout(PATIENCE)
+            await deferToThread(stranger.recv, 1)
+            strangers.append(stranger)
+        await (await self.connect(self.key)).until(">>> ")
+        with contextlib.suppress(ConnectionResetError):
+            while await deferToThread(strangers[0].recv, 4096):
+                pass
+
+    async def test_a_paste(self) -> None:
+        """Its lines are run one after the other; Ctrl-C forgets those that wait."""
+        terminal = await self.connect(self.key)
+        await terminal.until(">>> ")
+        terminal.type("".join(f"print('n', {n})\r" for n in range(50)))
+        for n in range(50):
+            await terminal.until(f"n {n}")
+        terminal.type("while True: pass\r\r" * 20)
+        await terminal.until("longer than 1 s")
+        terminal.type("\x03")
+        terminal.type("'still ' + 'here'\r")
+        await terminal.until("'still here'")
+        self.assertLess(len(self.noted), 75)
+
+    async def test_a_paste_without_end(self) -> None:
+        """The line takes what it has room for; the arrows go back so far only."""
+        terminal = await self.connect(self.key)
+        await terminal.until(">>> ")
+        terminal.type("#" * (LONGEST_LINE + 10) + "\r")
+        while not self.noted:
+            await terminal.until(">>> ")
+        ((_, line, _),) = self.noted
+        self.assertEqual(len(line), LONGEST_LINE)
 
     async def test_completion_and_history(self) -> None:
         """Tab goes on with a word, the arrow goes back to a line."""
@@ -354,6 +478,49 @@ class SSHTests(TestCase):
         self.assertEqual(self.service.port, 0)
         self.assertIn("cannot be had", events[0]["log_format"])
 
+    async def test_the_real_ssh(self) -> None:
+        """Without a terminal its lines are run, and that is all it can do here."""
+        if shutil.which("ssh") is None:
+            raise SkipTest("there is no ssh")
+        own = self.folder / "key"
+        own.touch(0o600)
+        own.write_bytes(self.key.toString("openssh"))
+        lines = "fleet\n'é' * 3\nfor n in fleet: print('n is', n)\n"
+        done = await deferToThread(self.ssh, lines, "-T")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for said in ("[1]", "'ééé'", "n is 1"):
+            self.assertIn(said, done.stdout)
+        done = await deferToThread(self.ssh, "1\n", "-tt")
+        self.assertEqual(done.returncode, 0)
+        with capturedLogs() as events:
+            done = await deferToThread(self.ssh, "", "", "ls")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("commands are not run", done.stderr)
+        self.assertEqual(self.worse_than_info(events), [])
+
+    def worse_than_info(self, events: Sequence[LogEvent]) -> list[LogEvent]:
+        """Return what an operator would have to look at."""
+        return [event for event in events if event["log_level"] > LogLevel.info]
+
+    def ssh(
+        self, lines: str, option: str, *command: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run OpenSSH's client; threads do, since it takes its time."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null")
+        return subprocess.run(  # noqa: S603 - nothing comes from outside
+            (
+                *("ssh", "-F", "/dev/null", "-q", "-p", str(self.service.port)),
+                *("-i", str(self.folder / "key")),
+                *(part for each in options for part in ("-o", each)),
+                *filter(None, (option, "ann@127.0.0.1", *command)),
+            ),
+            input=lines,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
     def attempt(self, key: Key) -> Deferred[SSHTerminal]:
         """Try to come in."""
         return connect_ssh(reactor, self.service.port, key)
@@ -400,11 +567,17 @@ class RumctlTests(SynchronousTestCase):
         with serve(folder, "rum", daemon=True) as server:
             said = self.piped(
                 server,
-                "rum\nclients\nowners\nheap.census(3)\nservices['pergola']\n"
+                "rum\nclients\nowners\nguard\nheap.census(3)\nservices['pergola']\n"
                 "for n in (1, 2): print('n is', n)\n",
             )
             for word in ("RumService", "0 online", "airspace", "objects", "n is 2"):
                 self.assertIn(word, said)
+            self.assertIn("what is done", said)
+            audit = (folder / "data" / "audit.jsonl").read_text().splitlines()
+            acts = [json.loads(line) for line in audit]
+            self.assertEqual({act["act"] for act in acts}, {"manhole"})
+            self.assertEqual(acts[0]["detail"], "rum")
+            self.assertIn("process ", acts[0]["where"])
             self.assertIn("inside", self.piped(server, "", "pergola"))
             self.assertIn("nobody plays radar", self.piped(server, "", "radar"))
             server.wait_for("manhole: root" if os.getuid() == 0 else "manhole: ")

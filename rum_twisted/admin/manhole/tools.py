@@ -16,15 +16,25 @@ from rum_twisted.control.server import Command
 from rum_twisted.world.client import Client
 from rum_twisted.world.roster import Roster
 
-__all__ = ["Clients", "HeapTool", "Owners", "Services", "Tracing", "names_at_hand"]
+__all__ = [
+    "Clients",
+    "GuardTool",
+    "HeapTool",
+    "Owners",
+    "Services",
+    "Tracing",
+    "names_at_hand",
+]
 
 MOST_ROWS: Final = 100
 _LINES: Final = 20
+_REHEARSAL: Final = 60.0  # seconds
 _HELP: Final = """\
 rum        the service tree: rum.getServiceNamed("pergola")
 services   its services by name: services["weather"]
 clients    who is online: clients, clients["AFR123"], len(clients)
 owners     whose the memory is
+guard      how near the limits are: guard, guard.rehearse("thin"), guard.end()
 heap       heap.census()  heap.mark()  heap.growth()  heap.who(OBJECT)
            heap.trace.start()  heap.trace.top()  heap.trace.stop()
            heap.gc()  heap.lag()  heap.stacks()  heap.dump()
@@ -272,6 +282,46 @@ class HeapTool:
         return asked.addCallback(show).addErrback(_refusal)
 
 
+class GuardTool:
+    """What is done before memory or CPU run out.
+
+    Args:
+        commands: what rumctl may ask, by name.
+    """
+
+    def __init__(self, commands: Mapping[str, Command]) -> None:
+        self._commands = commands
+
+    @override
+    def __repr__(self) -> str:
+        found = self._commands["guard.status"]({})
+        memory = found["memory"]
+        used = "no limit" if memory is None else f"{memory['percent']:.1f} %"
+        columns = ("name", "is_reached", "is_in_force", "times", "doing")
+        rows = [[rung[column] for column in columns] for rung in found["rungs"]]
+        shown = table(("rung", "reached", "in force", "times", "what is done"), rows)
+        return f"{shown}\nmemory: {used}; lag: {found['lag_s']:g} s"
+
+    def rehearse(self, rung: str, seconds: float = _REHEARSAL) -> Deferred[Text]:
+        """Act as if a rung were reached; nobody is cut, and nothing is ended.
+
+        Args:
+            rung: its name, as `guard` shows it.
+            seconds: when it ends by itself.
+        """
+        asked = {"rung": rung, "seconds": seconds, "by": "the manhole"}
+        return self._ask("guard.rehearse", asked)
+
+    def end(self) -> Deferred[Text]:
+        """End a rehearsal before its time."""
+        return self._ask("guard.end", {})
+
+    def _ask(self, command: str, asked: Mapping[str, object]) -> Deferred[Text]:
+        done = maybeDeferred(self._commands[command], asked)
+        done.addCallback(lambda _: Text(repr(self)))
+        return done.addErrback(_refusal)
+
+
 class _Help:
     """Tells what lies at hand, or about one thing."""
 
@@ -302,7 +352,11 @@ class _Exit:
 
 
 def names_at_hand(
-    root: MultiService, heap: HeapTool, owners: Owners, roster: Roster | None
+    root: MultiService,
+    heap: HeapTool,
+    owners: Owners,
+    guard: GuardTool,
+    roster: Roster | None,
 ) -> dict[str, object]:
     """Return what lies at hand, by name.
 
@@ -310,6 +364,7 @@ def names_at_hand(
         root: the service tree.
         heap: of this process.
         owners: of its memory.
+        guard: of this process.
         roster: who is online; ``None`` where no clients are served.
     """
     names: dict[str, object] = {
@@ -317,6 +372,7 @@ def names_at_hand(
         "services": Services(root),
         "heap": heap,
         "owners": owners,
+        "guard": guard,
         "help": _Help(),
         "exit": _Exit(),
         "quit": _Exit(),

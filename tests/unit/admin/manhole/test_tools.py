@@ -13,16 +13,18 @@ from rum_twisted.admin.dump import Dumps
 from rum_twisted.admin.manhole.text import Text, table
 from rum_twisted.admin.manhole.tools import (
     Clients,
+    GuardTool,
     HeapTool,
     Owners,
     Services,
     names_at_hand,
 )
 from rum_twisted.admin.questions import HeapCommands
+from rum_twisted.guard.questions import GuardQuestions
 from rum_twisted.terms.measure import Measure
 from rum_twisted.world.roster import Roster
 from tests.support.builders import make_controller, make_pilot
-from tests.unit.admin.builders import Room
+from tests.unit.guard.builders import GuardRoom
 
 
 class Parcel:
@@ -49,12 +51,14 @@ class ToolsTests(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         """Lay everything out."""
-        self.room = Room()
+        self.room = GuardRoom(Path(self.mktemp()))
+        self.addCleanup(self.room.guard.stopService)
         self.heap = self.room.heap
         commands = HeapCommands(self.heap, self.room.now, self.room.clock)
         self.addCleanup(commands.close)
         self.dumps = Dumps(Path(self.mktemp()), self.heap, self.room.now)
         self.tool = HeapTool(self.heap, commands.commands, self.dumps)
+        self.guard = GuardTool(GuardQuestions(self.room.guard).commands)
         self.roster = Roster()
         self.roster.add(make_pilot("AFR123"))
         self.roster.add(make_controller("LFPG_TWR"))
@@ -71,7 +75,8 @@ class ToolsTests(SynchronousTestCase):
 
     def names(self, roster: Roster | None) -> Mapping[str, object]:
         """Return what lies at hand."""
-        return names_at_hand(self.root, self.tool, Owners(self.heap), roster)
+        owners, guard = Owners(self.heap), self.guard
+        return names_at_hand(self.root, self.tool, owners, guard, roster)
 
     def test_help_names_everything(self) -> None:
         """Each name that lies at hand is in the help."""
@@ -154,6 +159,17 @@ class ToolsTests(SynchronousTestCase):
         self.assertIn("test_tools.py", self.result(self.tool.trace.top()))
         self.assertEqual(self.result(self.tool.trace.stop()), "ended")
         del kept
+
+    def test_guard(self) -> None:
+        """How near the limits are, and a rehearsal; what cannot be is told."""
+        self.assertIn("memory: 40", repr(self.guard))
+        rehearsed = self.result(self.guard.rehearse("shrink", 5))
+        (line,) = [each for each in rehearsed.splitlines() if "shrink" in each]
+        self.assertEqual(line.split()[:3], ["shrink", "false", "true"])
+        self.assertIn("the manhole", self.room.audit[-1])
+        self.result(self.guard.end())
+        self.assertEqual(self.room.guard.in_force, ())
+        self.assertIn("nowhere", self.result(self.guard.rehearse("nowhere")))
 
     def test_dump(self) -> None:
         """It tells which file it is."""

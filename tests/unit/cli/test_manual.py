@@ -17,6 +17,7 @@ NOUNS: Final = (
     "database",
     "hours",
     "lockouts",
+    "log",
     "sessions",
 )
 TRAFFIC: Final = ("canary", "drain", "services", "undrain")

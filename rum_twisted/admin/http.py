@@ -10,6 +10,7 @@ the whole of a connection, less for who has not asked while others wait. One req
 each.
 """
 
+import errno
 import json
 import select
 import socket
@@ -36,6 +37,7 @@ PATIENCE: Final = Seconds(2.0)
 _GRACE: Final = Seconds(0.2)  # to ask, while others wait because of you
 _WAITING: Final = 128  # connections that the kernel keeps for us
 _STOP_WITHIN: Final = 5.0  # seconds
+_SHORT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _END: Final = b"\r\n\r\n"
 _LONGEST_QUERY: Final = 1024  # signs
 _MOST_FIELDS: Final = 16  # of a query
@@ -164,6 +166,7 @@ class WatchServer(Service):
         self._bell: tuple[socket.socket, socket.socket] | None = None
         self._thread: threading.Thread | None = None
         self._visits: tuple[_Visit, ...] = ()
+        self._is_short = False  # of files: nobody can be accepted just now
 
     @override
     def __repr__(self) -> str:
@@ -245,9 +248,11 @@ class WatchServer(Service):
                 wanted = select.POLLOUT if visit.rest else select.POLLIN
                 poll.register(visit.socket, wanted)
         is_full = len(busy) == MOST_CONNECTIONS
-        if not is_full:
+        is_short, self._is_short = self._is_short, False
+        if not (is_full or is_short):
             poll.register(listener, select.POLLIN)
-        wait = (_GRACE if is_full else PATIENCE) * 1000 if busy else None
+        patience = _GRACE if is_full or is_short else PATIENCE
+        wait = patience * 1000 if busy or is_short else None
         ready = {number for number, _ in poll.poll(wait)}
         if bell.fileno() in ready:
             return False
@@ -263,10 +268,14 @@ class WatchServer(Service):
         free = next((each for each in self._visits if each.socket is None), None)
         if free is None:
             return
-        with suppress(OSError):  # it has hung up already
+        try:
             connection, _ = listener.accept()
-            connection.setblocking(False)  # noqa: FBT003 - the library's own
-            free.begin(connection, self._monotonic() + PATIENCE)
+        except OSError as error:  # he has hung up already, mostly
+            # Whoever cannot be let in stays there, and would wake us at once.
+            self._is_short = error.errno in _SHORT
+            return
+        connection.setblocking(False)  # noqa: FBT003 - the library's own
+        free.begin(connection, self._monotonic() + PATIENCE)
 
     def _end_overdue(self, patience: Seconds) -> None:
         """Hang up on those who take too long: sooner on who has not asked yet."""

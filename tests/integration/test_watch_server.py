@@ -1,11 +1,15 @@
 """Real sockets between askers and the small HTTP server in its thread."""
 
+import contextlib
+import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThread
@@ -171,6 +175,42 @@ class WatchServerTests(SynchronousTestCase):
             self.assertEqual(self.ask("/echo")[0], 200)
             # One after the other they would have had two seconds each eight.
             self.assertLess(time.monotonic() - begun, 4 * LONG_PATIENCE)
+
+    def test_no_files_left(self) -> None:
+        """Who comes meanwhile waits, which costs nothing, and is answered then."""
+        turns: list[float] = []
+        has_come_round = threading.Event()
+
+        def monotonic() -> float:
+            turns.append(time.monotonic())
+            if len(turns) == 3:
+                has_come_round.set()
+            return turns[-1]
+
+        pages = {"/echo": lambda query: json_answer(dict(query))}
+        server = WatchServer(
+            "127.0.0.1", 0, pages, lambda *_: None, monotonic=monotonic
+        )
+        server.startService()
+        self.addCleanup(server.stopService)
+        host, _, port = server.address.rpartition(":")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with socket.socket() as asker:
+            asker.settimeout(PATIENCE)
+            highest = max(int(one.name) for one in Path("/proc/self/fd").iterdir())
+            with ExitStack() as stack:
+                # Numbers that are free below the highest are taken.
+                resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+                with contextlib.suppress(OSError):
+                    while True:
+                        stack.enter_context(Path(os.devnull).open())
+                asker.connect((host, int(port)))
+                asker.sendall(b"GET /echo HTTP/1.1\r\n\r\n")
+                self.assertTrue(has_come_round.wait(PATIENCE))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            self.assertTrue(asker.recv(1 << 16).startswith(b"HTTP/1.1 200 "))
+        self.assertGreater(turns[2] - turns[0], 0.1)
 
     def test_start_and_stop_twice(self) -> None:
         """No thread and no socket stays behind."""

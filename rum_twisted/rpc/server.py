@@ -127,7 +127,22 @@ class RpcServer(Service):
 
     def families(self) -> Iterator[Family]:
         """Yield what is counted of calls; see `Metered`."""
-        return self.metrics.families("server")
+        yield from self.metrics.families("server")
+        under_way, names = self.under_way, ("service", "method")
+        yield Family(
+            "rum_rpc_server_streams",
+            "gauge",
+            "Streams that others have open to this process.",
+            dict(under_way.streams),
+            names,
+        )
+        yield Family(
+            "rum_rpc_server_streams_begun",
+            "counter",
+            "Streams that others have ever opened.",
+            dict(under_way.streams_begun),
+            names,
+        )
 
     def unready(self) -> str:
         """Tell why others cannot call; see `Needed`."""

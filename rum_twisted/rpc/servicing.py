@@ -105,13 +105,20 @@ class IUnderWay(Protocol):
 
 
 class UnderWay:
-    """Counts the calls that are being answered."""
+    """Counts the calls that are being answered, and the streams that are open.
 
-    __slots__ = ("begun", "count")
+    Invariant: each method of two sides that talk has its place in both tables from
+    the start.
+    """
+
+    __slots__ = ("begun", "count", "streams", "streams_begun")
 
     def __init__(self) -> None:
         self.count = 0  # now
         self.begun = 0  # since the start
+        # By service and method: likewise.
+        self.streams: dict[tuple[str, ...], int] = {}
+        self.streams_begun: dict[tuple[str, ...], int] = {}
 
     @override
     def __repr__(self) -> str:
@@ -201,14 +208,29 @@ class _Host:
 
     log = Logger()
 
-    def __init__(self, conversing: Conversing) -> None:
+    def __init__(
+        self, conversing: Conversing, service: str, under_way: UnderWay
+    ) -> None:
         self._path = conversing.method.path
         self._converse = conversing.converse
+        self._under_way = under_way
+        self._place = (service, self._path)
+        for table in (under_way.streams, under_way.streams_begun):
+            table.setdefault(self._place, 0)
 
     async def serve(
         self, requests: Any, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """Talk until the handler has had enough."""
+        under_way, place = self._under_way, self._place
+        under_way.streams[place] += 1
+        under_way.streams_begun[place] += 1
+        try:
+            await self._serve(context)
+        finally:
+            under_way.streams[place] -= 1
+
+    async def _serve(self, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         try:
             await self._converse(ServerConversation(context, self._path))
         except Refusal as error:
@@ -238,7 +260,7 @@ def handlers_of(
         clock: what deadlines are kept on.
         longest: a call may take, whatever its caller allows.
         metrics: counts the calls.
-        under_way: counts those that are being answered.
+        under_way: counts those that are being answered, and open streams.
         tracing: makes spans of them; ``None``: nobody does.
     """
 
@@ -250,7 +272,7 @@ def handlers_of(
         method = entry.method
         if isinstance(entry, Conversing):
             return grpc.stream_stream_rpc_method_handler(
-                _Host(entry).serve,
+                _Host(entry, servicer.name, under_way).serve,
                 request_deserializer=method.read_request,
                 response_serializer=method.write_answer,
             )

@@ -20,11 +20,19 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from twisted.internet.defer import Deferred
 
 from rum_twisted.rpc.bridge import future
+from rum_twisted.rpc.channels import Endpoint
 from rum_twisted.rpc.client import XClient, XClients
 from rum_twisted.rpc.errors import RpcError
 from rum_twisted.rpc.generated import weather_pb2 as pb2
 from rum_twisted.rpc.health_service import MOST_WATCHES
 from rum_twisted.rpc.options import CallOptions
+from rum_twisted.rpc.plugins import (
+    FromRole,
+    FromServer,
+    RoleServicer,
+    Talk,
+    attend,
+)
 from rum_twisted.rpc.server import CannotServe, RpcServer, ServerSettings
 from rum_twisted.rpc.tls import TlsError, TlsFiles
 from rum_twisted.rpc.weather import METAR
@@ -319,6 +327,45 @@ class ManagementTests(ServerTestCase):
             self.assertEqual(await asking, "a")
             self.assertEqual(await self.ask(client), "UNAVAILABLE")
             await future(server.stopService())
+
+        return self.run_here(check())
+
+    def test_streams_are_counted(self) -> Deferred[None]:
+        """From their beginning to their end, whoever ends them, and however."""
+        ends: asyncio.Queue[bool] = asyncio.Queue()
+
+        async def converse(talk: Talk[FromRole, FromServer]) -> None:
+            if await ends.get():
+                raise ZeroDivisionError
+
+        server = RpcServer(ServerSettings(), [RoleServicer(converse)], self.reactor)
+
+        def counts() -> list[object]:
+            families = {family.name: family for family in server.families()}
+            return [
+                *families["rum_rpc_server_streams"].values.values(),
+                *families["rum_rpc_server_streams_begun"].values.values(),
+            ]
+
+        async def counted(*expected: int) -> None:
+            while counts() != list(expected):
+                await asyncio.sleep(0)
+
+        async def check() -> None:
+            server.startService()
+            endpoint = Endpoint(server.address, [], None)
+            async with asyncio.timeout(PATIENCE):
+                await counted(0, 0)
+                talks = [attend(endpoint) for _ in range(3)]
+                await counted(3, 3)
+                talks.pop().close()
+                await counted(2, 3)
+                for is_bug in (False, True):
+                    ends.put_nowait(is_bug)
+                await counted(0, 3)
+            await endpoint.close(Seconds(0.0))
+            await future(server.stopService())
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
         return self.run_here(check())
 

@@ -8,7 +8,7 @@ from rum_twisted.terms.units import NauticalMiles, Seconds
 from tests.support.server import MemoryServer
 
 PACE = Pace(
-    near=NauticalMiles(30.0), near_interval=Seconds(1.0), far_interval=Seconds(15.0)
+    near=NauticalMiles(30), near_interval=Seconds(1.0), far_interval=Seconds(15.0)
 )
 PLACE = "@N:{}:1000:1:{:.5f}:2.00000:35000:400:4261414408:{}"
 FIVE_HZ = 0.2  # seconds

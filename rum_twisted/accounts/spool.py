@@ -65,13 +65,6 @@ class Spool:
     def __repr__(self) -> str:
         return f"<Spool {self._path}>"
 
-    def is_empty(self) -> bool:
-        """Tell whether nothing waits."""
-        try:
-            return self._path.stat().st_size == 0
-        except FileNotFoundError:
-            return True
-
     def add(self, batch: Batch) -> None:
         """Add to the end, and return when the disk has it.
 

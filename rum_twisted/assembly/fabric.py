@@ -4,12 +4,10 @@ There is one discovery client, one set of channels and one endpoint in a process
 whatever roles it plays.
 """
 
-import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from random import Random
+from random import Random, SystemRandom
 from socket import gethostname
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,6 +28,7 @@ from rum_twisted.config import Config, ServicesSettings
 from rum_twisted.discovery.choose import CannotDiscover, make_discovery
 from rum_twisted.discovery.directory import Watch
 from rum_twisted.discovery.interfaces import RegistryState
+from rum_twisted.discovery.keys import unique_name
 from rum_twisted.discovery.rulebook import RuleWatch
 from rum_twisted.discovery.service import DiscoveryClient
 from rum_twisted.rpc.client import XClients
@@ -70,8 +69,6 @@ _CHECKS_AT_ONCE: Final = 8  # a call under way takes 27 kB
 _CHANGE_WITHIN: Final = Seconds(10.0)  # an operator waits for it
 _DRAIN_WITHIN: Final = Seconds(0.5)  # for the word that we are about to end
 _BETWEEN_LOOKS: Final = Seconds(0.02)
-_LONGEST_HOST: Final = 40  # letters of it in an instance's name
-_NO_LETTERS: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 class Fabric:
@@ -391,8 +388,7 @@ class Listing(Service):
 
 def _own_name() -> str:
     """Return a name that no other process and no other start of ours has."""
-    host = _NO_LETTERS.sub("-", gethostname())[:_LONGEST_HOST].strip("-.")
-    return f"{host or 'host'}-{secrets.token_hex(6)}"
+    return unique_name(gethostname(), SystemRandom())
 
 
 def _tracing_of(config: Config, reactor: Any) -> "Tracing | None":

@@ -89,5 +89,5 @@ def unique_name(host: str, random: Random) -> str:
         host: so that people see where it runs.
         random: the system's, since each process needs another chance.
     """
-    place = _UNFIT.sub("-", host).strip(".-")[:_HOST_LENGTH]
+    place = _UNFIT.sub("-", host)[:_HOST_LENGTH].strip(".-")
     return f"{place or 'rum'}-{random.getrandbits(_CHANCE_BITS):012x}"

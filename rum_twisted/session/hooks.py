@@ -26,7 +26,6 @@ __all__ = [
     "GO_ON",
     "LONGEST_LINE",
     "NO_PLUGINS",
-    "QUESTIONS",
     "Act",
     "Ask",
     "Command",
@@ -176,9 +175,6 @@ Event: TypeAlias = (
 )
 
 LONGEST_LINE: Final = 3000  # characters of a packet that plugins are shown
-
-QUESTIONS: Final = frozenset({Hook.LOGGING_ON, Hook.LINE})
-"""The hooks whose answer is waited for."""
 
 
 class Verdict(NamedTuple):

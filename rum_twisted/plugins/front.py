@@ -12,7 +12,6 @@ question has a deadline, and after some that were not answered nobody asks for a
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import count
 from random import Random
 from typing import Final
 
@@ -27,6 +26,7 @@ from zope.interface import implementer
 
 from rum_twisted.plugins.interfaces import IFront, ILink
 from rum_twisted.plugins.manifest import PREFIXES
+from rum_twisted.plugins.pending import Pending
 from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
 from rum_twisted.session.hooks import (
@@ -121,8 +121,7 @@ class PluginFront(Service):
         self._sending = False
         self._flush: IDelayedCall | None = None
         self._is_flush_urgent = False
-        self._numbers = count(1)
-        self._asked: dict[int, tuple[Deferred[Verdict], IDelayedCall]] = {}
+        self._asked = Pending(clock, self._give_up)
         self._looks = LoopingCall(self._look)
         self._looks.clock = clock
         self._round: Iterator[Client] | None = None
@@ -194,8 +193,7 @@ class PluginFront(Service):
     def detach(self) -> None:
         """Give no more: the host is gone. Whoever waits for an answer goes on."""
         self._forget_link()
-        for number in list(self._asked):
-            self._settle(number, GO_ON)
+        self._asked.settle_all()
 
     def part(self) -> None:
         """Give the host what waits for it, and then no more: it will end soon.
@@ -250,10 +248,7 @@ class PluginFront(Service):
         if len(self._waiting) >= self._longest:
             self.dropped += 1
             return succeed(GO_ON)
-        number = next(self._numbers)
-        answer: Deferred[Verdict] = Deferred(lambda _: self._withdraw(number))
-        late = self._clock.callLater(self._deadline, self._be_late, number)
-        self._asked[number] = (answer, late)
+        number, answer = self._asked.add(self._deadline, self._be_late)
         self._waiting.append((number, question))
         self._send_soon()
         return answer
@@ -269,7 +264,7 @@ class PluginFront(Service):
 
     def answer(self, number: int, verdict: Verdict) -> None:
         """Take the answer to a question; see `IFront`."""
-        if self._settle(number, verdict):
+        if self._asked.settle(number, verdict):
             self._breaker.succeed()
 
     def act(self, act: Act) -> None:
@@ -368,25 +363,11 @@ class PluginFront(Service):
     def _be_late(self, number: int) -> None:
         self.late += 1
         self._breaker.fail(Seconds(self._clock.seconds()))
-        self._settle(number, GO_ON)
+        self._asked.settle(number)
 
-    def _withdraw(self, number: int) -> None:
-        """Ask no more: the client is gone."""
-        asked = self._asked.pop(number, None)
-        if asked is not None:
-            if asked[1].active():
-                asked[1].cancel()
-            self._breaker.give_up()
-
-    def _settle(self, number: int, verdict: Verdict) -> bool:
-        asked = self._asked.pop(number, None)
-        if asked is None:
-            return False
-        answer, late = asked
-        if late.active():
-            late.cancel()
-        answer.callback(verdict)
-        return True
+    def _give_up(self) -> None:
+        """Learn nothing from a question: the client is gone."""
+        self._breaker.give_up()
 
     def _look(self) -> None:
         """Look where some are, and tell the operator; whatever happens, go on."""

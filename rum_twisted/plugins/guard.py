@@ -13,17 +13,17 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from itertools import count
 from random import Random
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from typing_extensions import override
 
 from rum_twisted.plugins.interfaces import IGuest
 from rum_twisted.plugins.manifest import Manifest
+from rum_twisted.plugins.pending import Pending
 from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
 from rum_twisted.session.hooks import (
@@ -166,8 +166,7 @@ class Guard:
         self._rate = Rate(rules.actions, clock.seconds)
         self._changed = changed
         self._act = act
-        self._numbers = count(1)
-        self._asked: dict[int, tuple[Deferred[Verdict], IDelayedCall]] = {}
+        self._asked = Pending(clock, self._give_up)
         self._told_before = Counts()
         self._told_at: float | None = None
         self._reason = ""  # of the last failure
@@ -241,19 +240,16 @@ class Guard:
         """Ask it; the Deferred never fails, and fires within the deadline."""
         if not self._admits():
             return succeed(GO_ON)
-        number = next(self._numbers)
-        answer: Deferred[Verdict] = Deferred(lambda _: self._withdraw(number))
-        late = self._clock.callLater(self._budget, self._be_late, number)
-        self._asked[number] = (answer, late)
+        number, answer = self._asked.add(self._budget, self._be_late)
         if not self._give((number, question)):  # it may have answered by now
-            self._settle(number, GO_ON)
+            self._asked.settle(number)
         return answer
 
     # What the plugin says; in the reactor's thread.
 
     def answer(self, number: int, verdict: Verdict) -> None:
         """Take its answer; one that comes too late is nothing."""
-        if self._settle(number, verdict):
+        if self._asked.settle(number, verdict):
             self.counts.answered += 1
             self._note_success()
 
@@ -265,7 +261,7 @@ class Guard:
         """Note that it has raised, over a question or (0) over something else."""
         self.counts.failed += 1
         self._note_failure(reason)
-        self._settle(number, GO_ON)
+        self._asked.settle(number)
 
     # What the plugin wants; `admits` in any thread.
 
@@ -358,25 +354,11 @@ class Guard:
     def _be_late(self, number: int) -> None:
         self.counts.late += 1
         self._note_failure(f"no answer within {self._budget * 1000:.0f} ms")
-        self._settle(number, GO_ON)
+        self._asked.settle(number)
 
-    def _withdraw(self, number: int) -> None:
-        """Ask no more: whoever asked is gone."""
-        asked = self._asked.pop(number, None)
-        if asked is not None:
-            if asked[1].active():
-                asked[1].cancel()
-            self._is_tried = False  # this one tells nothing
-
-    def _settle(self, number: int, verdict: Verdict) -> bool:
-        asked = self._asked.pop(number, None)
-        if asked is None:
-            return False
-        answer, late = asked
-        if late.active():
-            late.cancel()
-        answer.callback(verdict)
-        return True
+    def _give_up(self) -> None:
+        """Learn nothing from a question: whoever asked is gone."""
+        self._is_tried = False
 
     def _note_success(self) -> None:
         if self._breaker.succeed():
@@ -393,5 +375,4 @@ class Guard:
 
     def _forget_what_waits(self) -> None:
         self.counts.skipped += self.inbox.clear()
-        for number in list(self._asked):
-            self._settle(number, GO_ON)
+        self._asked.settle_all()

@@ -222,10 +222,13 @@ class PluginHost(Service):
     def leave(self, attendance: "_Attendance") -> None:
         """Forget a server, and all who were on it."""
         if attendance in self._fronts:
+            others = self._newer(attendance)
             del self._fronts[attendance]
             for callsign in list(attendance.online):
-                self._tell(Gone(callsign))
-            self._tell(ServerEvent(attendance.server, is_there=False))
+                if not any(callsign in other.online for other in others):
+                    self._tell(Gone(callsign))
+            if not others:
+                self._tell(ServerEvent(attendance.server, is_there=False))
 
     def part(self, attendance: "_Attendance") -> None:
         """Forget a server that another host has: nobody is gone."""
@@ -234,7 +237,10 @@ class PluginHost(Service):
     def online(self) -> Iterable[LoggedOn]:
         """Yield who is online, on whatever server."""
         for front in self._fronts:
-            yield from front.online.values()
+            others = self._newer(front)
+            for callsign, client in front.online.items():
+                if not any(callsign in other.online for other in others):
+                    yield client
 
     def find_metar(self, station: str) -> Deferred[str | None]:
         """Ask a server for a report; see `IFront.find_metar`."""
@@ -276,16 +282,26 @@ class PluginHost(Service):
                 guard.tell(event)
 
     def _act(self, act: Act) -> None:
+        callsign = fold(act.callsign)
         for front in list(self._fronts):
-            if fold(act.callsign) in front.online:
-                if isinstance(act, Kick):
-                    self.log.info(
-                        "plugin {plugin} kicks {callsign}: {reason!r}",
-                        plugin=act.plugin,
-                        callsign=act.callsign,
-                        reason=act.reason,
-                    )
-                front.front.act(act)
+            if callsign not in front.online:
+                continue
+            if any(callsign in other.online for other in self._newer(front)):
+                continue
+            if isinstance(act, Kick):
+                self.log.info(
+                    "plugin {plugin} kicks {callsign}: {reason!r}",
+                    plugin=act.plugin,
+                    callsign=act.callsign,
+                    reason=act.reason,
+                )
+            front.front.act(act)
+
+    def _newer(self, attendance: "_Attendance") -> list["_Attendance"]:
+        """Return later streams of a server that is back before the first has ended."""
+        fronts = list(self._fronts)
+        later = fronts[fronts.index(attendance) + 1 :]
+        return [each for each in later if each.server == attendance.server]
 
     def _resubscribe(self) -> None:
         """Tell the servers what to build, if that has changed."""

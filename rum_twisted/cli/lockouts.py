@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from rum_twisted.cli.asking import ask_server
-from rum_twisted.cli.auditing import note_without_database
 from rum_twisted.cli.invocation import Invocation, pass_invocation
 from rum_twisted.cli.letters import shown, wire_text
 from rum_twisted.cli.output import Output, as_json_option
@@ -58,6 +57,9 @@ def _noted(invocation: Invocation, key: str) -> None:
     if invocation.config().chosen_store() != "database":
         invocation.refuse_name()  # there is no member who could prove who he is
         lift_it()
+        # Twisted's logger is loaded for this alone.
+        from rum_twisted.cli.auditing import note_without_database  # noqa: PLC0415
+
         note_without_database(invocation, "unlock", key)
         return
     # The database's libraries are loaded for this alone.

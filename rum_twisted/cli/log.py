@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from rum_twisted.cli.asking import ask_server
-from rum_twisted.cli.auditing import note_without_database
 from rum_twisted.cli.invocation import Invocation, pass_invocation
 from rum_twisted.cli.output import Output, as_json_option
 from rum_twisted.config.log_kinds import LEVELS, ROOMS
@@ -39,6 +38,9 @@ def level(
     answer: dict[str, Any] = ask_server(invocation, "log.level", **named)
     if level is not None:
         whom = f"{room}={level}"
+        # Twisted's logger is loaded for this alone.
+        from rum_twisted.cli.auditing import note_without_database  # noqa: PLC0415
+
         note_without_database(invocation, "loglevel", whom)
     shown = answer["rooms"]
     if room not in (None, _ALL):

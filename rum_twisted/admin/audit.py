@@ -9,7 +9,6 @@ to the logbook (`AuditedLogbook` stands before it), what is done with rumctl goe
 directory of accounts, or is noted by the command itself.
 """
 
-import json
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +17,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.accounts.member import AuditEntry
+from rum_twisted.admin.jsonlines import json_bytes
 from rum_twisted.admin.moments import written
 from rum_twisted.admin.rotating import RotatingFile
 from rum_twisted.session.interfaces import ILogbook, StaffAct
@@ -72,9 +72,8 @@ class AuditFile:
         fields = {"who": who, "act": act, "whom": whom, "detail": detail}
         line = {"time": written(self._now()), **fields, "where": where}
         cut = {name: value[:_LONGEST] for name, value in line.items()}
-        data = json.dumps(cut, ensure_ascii=False).encode("utf-8", "replace")
         try:
-            self._file.append(data + b"\n")
+            self._file.append(json_bytes(cut) + b"\n")
         except OSError as error:
             self.lost += 1
             if not self._is_told:

@@ -85,7 +85,7 @@ class Levels:
         Raises:
             Refused: there is no such room or level.
         """
-        level, room = asked.get("level"), asked.get("room", "")
+        level, room = asked.get("level"), asked.get("room") or ""
         if room and room not in ROOMS:
             raise Refused(f"no such room: {room!r}; known are: {', '.join(ROOMS)}")
         if level is not None:

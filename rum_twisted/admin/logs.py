@@ -194,6 +194,9 @@ def _place(options: Mapping[str, Any], *, has_file: bool) -> ILogObserver:
         observer = textFileLogObserver(sys.stdout)
     elif not name and has_file:
         observer = _Taker(lambda event: None)
+        if not signal.getsignal(signal.SIGUSR1):
+            # Whoever moves logs away sends it; unheeded, it ends the process.
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     else:
         file = TwistedLogFile.fromFullPath(str(Path(name or _DAEMONS_FILE)))
         observer = _Rotating(file)

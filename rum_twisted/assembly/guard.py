@@ -1,7 +1,8 @@
 """The guard of this process, joined to those who do what it decides."""
 
-from typing import Any
+from typing import Any, Final
 
+from rum_twisted.admin.audit import AuditFile
 from rum_twisted.assembly.admin import Admin
 from rum_twisted.assembly.front import Front as OurFront
 from rum_twisted.config import GuardSettings
@@ -14,15 +15,20 @@ from rum_twisted.session.interfaces import ILogbook, StaffAct
 __all__ = ["build_guard", "front_of"]
 
 
+_GUARD: Final = "guard"  # as the audit log calls it, and what it does
+
+
 class _Notes:
-    """Writes what the guard does to the audit log, where there is a logbook.
+    """Writes what the guard does to the audit log.
 
     Args:
-        logbook: ``None``: there is none.
+        logbook: leads there; ``None``: this process has none.
+        audit: the file, for then; ``None``: there is none either.
     """
 
-    def __init__(self, logbook: ILogbook | None) -> None:
+    def __init__(self, logbook: ILogbook | None, audit: AuditFile | None) -> None:
         self._logbook = logbook
+        self._audit = audit
 
     def __call__(self, rung: str, text: str) -> None:
         """Note an act."""
@@ -30,13 +36,15 @@ class _Notes:
             self._logbook.acted(
                 StaffAct(
                     who_cid="",
-                    who_callsign="guard",
-                    act="guard",
+                    who_callsign=_GUARD,
+                    act=_GUARD,
                     whom=rung,
                     detail=text,
                     where="",
                 )
             )
+        elif self._audit is not None:
+            self._audit.write(who=_GUARD, act=_GUARD, whom=rung, detail=text, where="")
 
 
 def front_of(front: OurFront, pergola: PergolaService) -> Front:
@@ -54,7 +62,7 @@ def build_guard(
     reactor: Any,
     settings: GuardSettings,
     admin: Admin,
-    logbook: ILogbook | None,
+    notes: tuple[ILogbook | None, AuditFile | None],
     front: Front | None,
 ) -> Guard:
     """Return the guard of this process.
@@ -63,7 +71,8 @@ def build_guard(
         reactor: the clock.
         settings: where its rungs are.
         admin: has the facts.
-        logbook: is told what it does; ``None`` where there is none.
+        notes: the logbook that is told what it does, and the file of the audit log for
+            where there is none.
         front: where clients connect; ``None`` where none do.
     """
     watched = Watched(
@@ -71,6 +80,6 @@ def build_guard(
         sampler=admin.sampler,
         heap=admin.heap,
         dumps=admin.dumps,
-        audit=_Notes(logbook),
+        audit=_Notes(*notes),
     )
     return Guard(reactor, admin.now, settings, watched, Acts(settings, front))

@@ -208,7 +208,8 @@ class _Tree:
         front = None
         if self._front is not None and pergola is not None:
             front = front_of(self._front, pergola)
-        guard = build_guard(self._reactor, self._config.guard, admin, logbook, front)
+        notes = logbook, self._audit
+        guard = build_guard(self._reactor, self._config.guard, admin, notes, front)
         questions = GuardQuestions(guard)
         self._commands.update(questions.commands)
         admin.pages.update(questions.pages)

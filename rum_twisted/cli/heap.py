@@ -13,6 +13,7 @@ import click
 
 from rum_twisted.admin.dump import NoDump, read_dump, write_dump
 from rum_twisted.cli.asking import ask_server
+from rum_twisted.cli.auditing import note_without_database
 from rum_twisted.cli.invocation import Invocation, pass_invocation
 from rum_twisted.cli.output import Output, as_json_option, utc
 from rum_twisted.terms.units import Seconds
@@ -24,6 +25,7 @@ _MOST: Final = 200
 _KB: Final = 1024
 _MB: Final = 1 << 20
 _MINUTE: Final = 60.0  # seconds
+_ACT: Final = "heap"  # as the audit log calls what is more than a look
 
 _lines_option: Final = click.option(
     "--lines",
@@ -177,6 +179,7 @@ def start(
         click.echo(COST, err=True)
         click.confirm("Begin?", abort=True, err=True)
     found = _ask(invocation, "heap.trace.start", seconds=seconds, frames=frames)
+    note_without_database(invocation, _ACT, "trace start")
     Output(as_json).done(f"memory is traced for {seconds:g} s", **found)
 
 
@@ -186,6 +189,7 @@ def start(
 def stop(invocation: Invocation, *, as_json: bool) -> None:
     """End it; what it found is gone."""
     _ask(invocation, "heap.trace.stop")
+    note_without_database(invocation, _ACT, "trace stop")
     Output(as_json).done("memory is traced no more", done=True)
 
 
@@ -225,6 +229,8 @@ def top(invocation: Invocation, *, lines: int, as_json: bool) -> None:
 def gc(invocation: Invocation, *, collect: bool, as_json: bool) -> None:
     """Show what the garbage collector does."""
     found = _ask(invocation, "heap.gc", collect=collect)
+    if collect:
+        note_without_database(invocation, _ACT, "gc --collect")
     Output(as_json).record(
         found, {name.replace("_", " "): str(value) for name, value in found.items()}
     )
@@ -250,6 +256,7 @@ def lag(invocation: Invocation, *, as_json: bool) -> None:
 def dump(invocation: Invocation, file: Path, *, as_json: bool) -> None:
     """Write a dump to FILE: counts, bytes, names and lines; no values, no secrets."""
     found = _ask(invocation, "heap.dump")
+    note_without_database(invocation, _ACT, f"dump {file}")
     try:
         write_dump(file, found)
     except OSError as error:

@@ -228,3 +228,8 @@ class QuestionTests(AdminTestCase):
             dump = self.folder / "dump.json"
             self.rumctl("heap", "dump", str(dump))
             self.assertIn("connections", self.rumctl("heap", "show", str(dump)))
+        audit = (self.folder / "data" / "audit.jsonl").read_text().splitlines()
+        self.assertEqual(
+            [json.loads(line)["whom"] for line in audit],
+            ["gc --collect", "trace start", "trace stop", f"dump {dump}"],
+        )

@@ -69,6 +69,14 @@ class AuditTests(SynchronousTestCase):
         self.assertEqual((line["who"], line["where"]), ("joe", "pts/1"))
         self.assertEqual((line["act"], line["whom"]), ("ban", "1000001"))
 
+    def test_nothing_steers_the_terminal(self) -> None:
+        """Whoever looks at the file sees what was typed, and nothing else."""
+        typed = "\x1b[2J\x9b2J\u202e"
+        self.audit.write(who="root", act="x", whom="", detail=typed, where="")
+        for sign in "\x1b\x9b\u202e":
+            self.assertNotIn(sign, self.path.read_text())
+        self.assertEqual(self.lines()[0]["detail"], typed)
+
     def test_visits_are_no_acts(self) -> None:
         """They are the logbook's own."""
         pilot = make_pilot()

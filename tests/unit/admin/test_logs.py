@@ -1,6 +1,7 @@
 """The log as lines, its levels, and its file."""
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -87,6 +88,36 @@ class LineTests(SynchronousTestCase):
         self.assertEqual((line["odd"], line["path"]), ("nan", "/a"))
         line = self.json(event_of("x", thing=Unshowable()))
         self.assertIn("Unshowable", line["thing"])
+
+    def test_events_that_nothing_can_be_made_of(self) -> None:
+        """Each is a line all the same, in both forms, and says so."""
+        nameless: dict[Any, Any] = {**event_of("x")}
+        nameless[5] = 1
+        for event, told in (
+            (nameless, "cannot be shown"),
+            ({**event_of("x"), "log_time": "noon"}, "x"),
+            ({**event_of("x"), "log_time": float("nan")}, "x"),
+            ({**event_of("x"), "log_time": 1e300}, "x"),
+            (event_of("x", count=10**6000), "x"),
+            (event_of("{x", x=1), "{x"),
+        ):
+            self.assertIn(told, self.json(event)["text"])
+            self.assertTrue(text_line(event).endswith(b"\n"))
+        self.assertEqual(self.json(event_of("x", count=1 << 64))["count"], str(1 << 64))
+
+    def test_a_logger_with_a_long_name(self) -> None:
+        """It is cut."""
+        event = {**event_of("x"), "log_namespace": "n" * LONGEST}
+        self.assertLess(len(json_line(event)), LONGEST)
+
+    def test_nothing_steers_the_terminal(self) -> None:
+        """Whoever looks at the file sees what strangers typed, and nothing else."""
+        typed = "\x1b[2J\x9b2J\x7f\u202e\u2028\ud800"
+        event = event_of("from {name}", name=typed)
+        shown = json_line(event) + text_line(event)
+        for sign in "\x1b\x9b\x7f\u202e\u2028":
+            self.assertNotIn(sign.encode("utf-8"), shown)
+        self.assertEqual(self.json(event)["name"], typed.replace("\ud800", "?"))
 
     def test_a_field_of_the_same_name(self) -> None:
         """Ours keep theirs."""
@@ -320,8 +351,11 @@ class PlaceTests(SynchronousTestCase):
     def test_a_daemon_with_a_file_of_its_own(self) -> None:
         """It writes no twistd.log; without one it does."""
         before = set(Path.cwd().iterdir())
+        usual = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        self.addCleanup(signal.signal, signal.SIGUSR1, usual)
         self.observer(has_file=True)(event_of("x"))
         self.assertEqual(set(Path.cwd().iterdir()), before)
+        os.kill(os.getpid(), signal.SIGUSR1)  # which asks for a new file, and no more
         self.observer()(event_of("x"))
         self.assertEqual(
             {path.name for path in set(Path.cwd().iterdir()) - before}, {"twistd.log"}

@@ -112,6 +112,13 @@ class RotatingFileTests(SynchronousTestCase):
         for path in self.folder.iterdir():
             self.assertEqual(path.stat().st_uid, 65534, path)
 
+    def test_a_pipe_that_nobody_reads(self) -> None:
+        """It cannot be written, and holds nobody up."""
+        os.mkfifo(self.path)
+        with self.assertRaises(OSError) as caught:
+            self.file.append(LINE)
+        self.assertEqual(caught.exception.errno, errno.ENXIO)
+
     def test_two_processes(self) -> None:
         """Every line of both is there, whole and once, whoever rotates."""
         context = get_context("spawn")

@@ -1,5 +1,6 @@
 """The guard, joined to a front and a logbook."""
 
+import json
 from pathlib import Path
 
 from twisted.logger import capturedLogs, formatEvent
@@ -7,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from rum_twisted.accounts.memorylogbook import MemoryLogbook
+from rum_twisted.admin.audit import AuditFile
+from rum_twisted.admin.rotating import RotatingFile
 from rum_twisted.admin.sampler import Pulse
 from rum_twisted.assembly.admin import build_admin
 from rum_twisted.assembly.guard import build_guard
@@ -27,6 +30,7 @@ class GuardTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a clock."""
         self.clock = LoopClock()
+        self.audit = Path(self.mktemp())
 
     def build(self, logbook: ILogbook | None) -> Guard:
         """Return a guard that runs."""
@@ -34,7 +38,9 @@ class GuardTests(SynchronousTestCase):
             self.clock, lambda: Seconds(NOON), data_dir=Path(self.mktemp()), http=""
         )
         self.addCleanup(admin.stopService)
-        guard = build_guard(self.clock, GuardSettings(), admin, logbook, None)
+        file = RotatingFile(self.audit, largest=10_000, kept=1)
+        notes = logbook, AuditFile(file, lambda: Seconds(NOON))
+        guard = build_guard(self.clock, GuardSettings(), admin, notes, None)
         guard.startService()
         self.addCleanup(guard.stopService)
         return guard
@@ -49,13 +55,16 @@ class GuardTests(SynchronousTestCase):
             (act.who_callsign, act.act, act.whom), ("guard", "guard", "thin")
         )
         self.assertEqual(act.detail, "rehearsal of thin for 10 s")
+        self.assertFalse(self.audit.exists())  # the logbook sees to that
 
     def test_without_a_logbook(self) -> None:
-        """There is none in a process that has no accounts; all else is done."""
+        """There is none in a process that has no accounts; the file has all."""
         guard = self.build(None)
         self.assertEqual(
             guard.rehearse("last", Seconds(10.0))["in_force"][-1:], ["last"]
         )
+        first = json.loads(self.audit.read_text().splitlines()[0])
+        self.assertEqual((first["who"], first["whom"]), ("guard", "last"))
 
     def test_a_process_without_clients(self) -> None:
         """It says that there is nothing to be done where that is so."""

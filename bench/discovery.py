@@ -8,10 +8,11 @@
 ``rewrite`` is how discovery is often done: each instance takes a new lease and writes
 its entry again every ten seconds. ``--defaults`` runs etcd as it comes, without the
 flags that docs/discovery.md recommends; ``--client aioetcd3`` uses the other
-connection. A process plays four roles, as Rum does by default, and has one connection,
-one lease and one watch for them; ``--roles 1`` gives each role a process of its own.
-The time of 30 minutes is compressed: everything happens that happens in
-them, one thing after the other. Each row has an etcd of its own.
+connection, ``--etcd`` another etcd than the one that is installed. A process plays four
+roles, as Rum does by default, and has one connection, one lease and one watch for them;
+``--roles 1`` gives each role a process of its own. The time of 30 minutes is
+compressed: everything happens that happens in them, one thing after the other. Each row
+has an etcd of its own.
 """
 
 import argparse
@@ -148,10 +149,13 @@ def _instance(number: int, role: int = 0, **fields: Any) -> Instance:
 
 
 @contextmanager
-def _etcd(*, is_tuned: bool) -> Iterator[Etcd]:
+def _etcd(program: str, *, is_tuned: bool) -> Iterator[Etcd]:
     with tempfile.TemporaryDirectory() as folder:
         etcd = Etcd(
-            Path(folder) / "etcd", *(_TUNED if is_tuned else ()), is_tuned=is_tuned
+            Path(folder) / "etcd",
+            *(_TUNED if is_tuned else ()),
+            is_tuned=is_tuned,
+            program=program,
         )
         etcd.start_and_wait()
         try:
@@ -422,10 +426,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=0.0, help="at most, per second")
     parser.add_argument("--defaults", action="store_true", help="etcd as it comes")
+    parser.add_argument("--etcd", default="", help="the program, if not the usual one")
     arguments = parser.parse_args()
     sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]
     asyncioreactor.install()
-    with _etcd(is_tuned=not arguments.defaults) as etcd:
+    with _etcd(arguments.etcd, is_tuned=not arguments.defaults) as etcd:
         watcher = Watcher(etcd.pid)
         try:
             _run(arguments, etcd)

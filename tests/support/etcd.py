@@ -25,7 +25,7 @@ _BETWEEN_TRIALS: Final = 0.05  # seconds
 
 # What docs/discovery.md recommends, with the compaction's time made short.
 _TUNED: Final = ("--snapshot-count=1000", "--quota-backend-bytes=67108864")
-_TUNED_ENVIRON: Final = {"GOGC": "40"}
+_TUNED_ENVIRON: Final = {"GOGC": "40", "GOMEMLIMIT": "24MiB"}
 
 
 def _program(name: str) -> str:
@@ -52,6 +52,7 @@ class Etcd:
         scheme: "https" with TLS.
         ca: the file that its certificate is checked against then.
         is_tuned: whether it keeps as little in memory as docs/discovery.md recommends.
+        program: the etcd to run; by default the one that is installed.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Etcd:
         scheme: str = "http",
         ca: Path | None = None,
         is_tuned: bool = True,
+        program: str = "",
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -71,7 +73,7 @@ class Etcd:
         self._arguments = (*(_TUNED if is_tuned else ()), *arguments)
         self._environ = _TUNED_ENVIRON if is_tuned else {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._etcd = _program("etcd")
+        self._etcd = program or _program("etcd")
 
     @property
     def endpoint(self) -> str:

@@ -36,8 +36,22 @@ def ask_server(invocation: Invocation, command: str, **arguments: Any) -> Any:
         )
     try:
         return ControlClient(path).ask(command, **arguments)
-    except (NotAnswering, Refused) as error:
+    except Refused as error:
         raise click.ClickException(str(error)) from error
+    except NotAnswering as error:
+        raise click.ClickException(f"{error}{_beside(path)}") from error
+
+
+def _beside(path: Path) -> str:
+    """Return where else to ask, if a process of some of the roles was meant."""
+    found = sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))
+    if not found:
+        return ""
+    names = ", ".join(other.name for other in found)
+    return (
+        f"; there is {names}: name the roles of the process, "
+        """as in --set 'services.roles=["passport"]'"""
+    )
 
 
 class Processes:

@@ -24,6 +24,16 @@ class LockoutTests(CommandTestCase):
         audit = self.directory(lambda directory: directory.audit_log(1))
         self.assertEqual(audit, [])
 
+    def test_a_process_with_some_of_the_roles_is_meant(self) -> None:
+        """Whoever forgets to name its roles reads how."""
+        (self.folder / "control-passport.sock").touch()
+        self.assert_refused(
+            self.rumctl("lockouts"),
+            f"no server listens at {self.folder / 'control.sock'}; there is "
+            "control-passport.sock: name the roles of the process, as in "
+            """--set 'services.roles=["passport"]'""",
+        )
+
     def answered(self, result: object, *arguments: str) -> dict[str, Any]:
         """Run a command that succeeds; return what it asked the server.
 

@@ -70,7 +70,9 @@ class MemoryUse:
 
 
 class MemoryGroup:
-    """The group whose memory limit is the narrowest; looked for once.
+    """The groups that this process is in; whose limit is the narrowest counts.
+
+    Limits may come, go and change at any time: an operator sets them on what runs.
 
     Args:
         root: where ``proc`` and ``sys`` are.
@@ -78,32 +80,27 @@ class MemoryGroup:
 
     def __init__(self, root: Path = _ROOT) -> None:
         # Without a limit anywhere, the innermost group that counts is told of.
-        folders = [
-            (_limit(is_second, folder), is_second, folder)
+        self._folders = tuple(
+            (is_second, folder)
             for is_second, folder in _folders("memory", root)
             if _usage(is_second, folder) is not None
-        ]
-        self._folder: Path | None = None
-        self._is_second = True
-        if folders:
-            _, self._is_second, self._folder = min(
-                folders, key=lambda each: each[0] if each[0] is not None else _NO_LIMIT
-            )
+        )
 
     def look(self) -> MemoryUse | None:
         """Return the figures of now; ``None`` where there is no group to be seen."""
-        folder = self._folder
-        if folder is None:
+        limits = [(_limit(*each) or _NO_LIMIT, *each) for each in self._folders]
+        if not limits:
             return None
-        used = _usage(self._is_second, folder)
+        limit, is_second, folder = min(limits, key=lambda each: each[0])
+        used = _usage(is_second, folder)
         if used is None:
             return None
         facts = _numbers(_read(folder / "memory.stat"))
-        name = "inactive_file" if self._is_second else "total_inactive_file"
+        name = "inactive_file" if is_second else "total_inactive_file"
         return MemoryUse(
             used=used,
             working=max(0, used - facts.get(name, 0)),
-            limit=_limit(self._is_second, folder),
+            limit=limit if limit < _NO_LIMIT else None,
         )
 
 

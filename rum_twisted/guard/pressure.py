@@ -62,9 +62,11 @@ class Pressure:
         self.others_at = None
         if pulse.rss is not None and self._limit:
             found.append(self._compare(pulse.rss, self._limit, is_group=False))
-        if pulse.used is not None and pulse.limit:
-            # Now, and not when we become its main user: that may be by a leak.
+        if pulse.used is not None:
+            # Now, and not when we become its main user, which may be by a leak, or
+            # when somebody sets a limit.
             self._base.setdefault(True, pulse.used)
+        if pulse.used is not None and pulse.limit:
             if self._is_main_user(pulse.rss, pulse.used):
                 found.append(self._compare(pulse.used, pulse.limit, is_group=True))
             else:

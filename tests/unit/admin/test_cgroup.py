@@ -189,6 +189,25 @@ class MemoryGroupTests(GroupTestCase):
         assert found is not None
         self.assertEqual((found.used, found.limit), (51_000, 96_000))
 
+    def test_a_limit_that_comes_and_goes(self) -> None:
+        """On any of the groups: the narrowest of now counts."""
+        self.write("proc/self/cgroup", "0::/pod/rum\n")
+        self.second("pod/rum/", 50_000, "max")
+        self.second("pod/", 80_000, "max")
+        group = MemoryGroup(self.root)
+        for inner, outer, used, limit in (
+            ("max", "max", 50_000, None),
+            ("max", "96000", 80_000, 96_000),
+            ("64000", "96000", 50_000, 64_000),
+            ("96000", "96000", 50_000, 96_000),
+            ("max", "max", 50_000, None),
+        ):
+            self.second("pod/rum/", 50_000, inner)
+            self.second("pod/", 80_000, outer)
+            found = group.look()
+            assert found is not None
+            self.assertEqual((found.used, found.limit), (used, limit))
+
     def test_no_control_groups(self) -> None:
         """A system without them knows nothing."""
         self.assertIsNone(MemoryGroup(self.root).look())

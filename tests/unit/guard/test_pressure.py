@@ -93,6 +93,10 @@ class MemoryTests(SynchronousTestCase):
         for rss, used in ((49, 89), (60, 97)):
             self.assertEqual(self.percent(start, pulse(rss, used, 100)), used)
 
+    def test_a_limit_that_comes_later(self) -> None:
+        """What was used at the start counts then, too."""
+        self.assertEqual(self.percent(pulse(40, 40), pulse(80, 80, 100)), 80.0)
+
     def test_a_start_that_took_much(self) -> None:
         """From then on percents are of what was left."""
         start = pulse(60)

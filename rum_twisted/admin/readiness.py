@@ -62,7 +62,10 @@ class Readiness:
         elif self._lag.overdue >= LATE:
             found["reactor"] = f"stands still for {self._lag.overdue:.1f} s"
         for name, unready in tuple(self._needed.items()):
-            reason = unready()
+            try:
+                reason = unready()
+            except Exception as error:  # noqa: BLE001 - one may not hide the others
+                reason = f"cannot be asked ({type(error).__name__})"
             if reason:
                 found[name] = reason
         return found

@@ -23,9 +23,12 @@ class Part(Service):
     """Something that the process needs."""
 
     reason = ""
+    is_broken = False
 
     def unready(self) -> str:
         """Tell what is wrong."""
+        if self.is_broken:
+            raise ZeroDivisionError
         return self.reason
 
 
@@ -83,6 +86,14 @@ class ReadinessTests(SynchronousTestCase):
         self.assertEqual(self.readiness.family().values[()], 0.0)
         self.part.reason = ""
         self.assertEqual(self.ask()[0], 200)
+
+    def test_a_part_that_cannot_be_asked(self) -> None:
+        """The process is not ready then, and all pages say so: none is missing."""
+        self.begin()
+        self.part.is_broken = True
+        reasons = {"part": "cannot be asked (ZeroDivisionError)"}
+        self.assertEqual(self.ask(), (503, "not ready", reasons))
+        self.assertEqual(self.readiness.family().values[()], 0.0)
 
     def test_a_reactor_that_stands_still(self) -> None:
         """At the bound it is not ready any more; a moment before it is."""

@@ -223,7 +223,9 @@ def _done(
         f"{service} {version} {_STATES[state]}{whom and f': {whom}'}",
         **{"service": service, **rule},
     )
-    if not rule["instances"]["canary"]:
+    if not any(rule["instances"].values()):
+        output.remark(f"nobody plays {service} as yet, in whatever version")
+    elif not rule["instances"]["canary"]:
         output.remark(f"nobody plays {version} as yet: the others have all calls")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from rum_twisted.plugins.bundled.webhooks import Webhooks
@@ -104,6 +105,30 @@ class WebhookTests(TestCase):
         callsigns = [event["callsign"] for event in content["events"]]
         self.assertEqual(callsigns, ["KLM3", "KLM4", "KLM5"])
         self.assertEqual(content["dropped"], 2)
+
+    async def test_end(self) -> None:
+        """What waits is sent before it ends."""
+        hooks = self.start(lambda exchange: exchange.answer(b""))
+        for number in range(3):
+            await hooks.gone(Gone(f"KLM{number}"))
+        await hooks.closing()
+        told = [
+            event["callsign"]
+            for exchange in self.exchanges
+            for event in json.loads(exchange.body)["events"]
+        ]
+        self.assertEqual(told, ["KLM0", "KLM1", "KLM2"])
+
+    async def test_end_while_nobody_answers(self) -> None:
+        """It ends all the same, and the log has how many events are lost."""
+        hooks = self.start(lambda exchange: exchange.hang())
+        await hooks.gone(Gone("KLM1"))
+        await self.until(lambda: self.exchanges)
+        await hooks.gone(Gone("KLM2"))
+        with capturedLogs() as events:
+            await hooks.closing()
+        (line,) = [formatEvent(event) for event in events if "plugin" in event]
+        self.assertIn("2 events are lost, since this ends", line)
 
     async def test_endless_answer(self) -> None:
         """What a receiver says besides its status is not read."""

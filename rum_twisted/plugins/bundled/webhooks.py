@@ -46,6 +46,7 @@ _BATCH: Final = 100  # events in one request
 _FIRST_PAUSE: Final = 1.0  # seconds before the second attempt
 _LONGEST_PAUSE: Final = 60.0
 _JITTER: Final = 0.25
+_END_WITHIN: Final = 1.5  # seconds; the host grants two
 _GOOD: Final = range(200, 300)
 _NAMES: Final = {
     LoggedOn: "logged_on",
@@ -161,8 +162,9 @@ class Webhooks:
         self._pass_on(event)
 
     async def closing(self) -> None:
-        """End; what waits is lost."""
-        await gatherResults([post.stop() for post in self._posts])
+        """Send what waits, if that takes but a moment; what does not is counted."""
+        stopping = [Deferred.fromCoroutine(post.stop()) for post in self._posts]
+        await gatherResults(stopping)
 
     def _pass_on(self, event: LoggedOn | Gone | PlanFiled | Text) -> None:
         name = _NAMES[type(event)]
@@ -196,6 +198,8 @@ class _Post:
         self._waiting: deque[Mapping[str, object]] = deque()
         self._random = Random()  # noqa: S311 - for pauses
         self._dropped = 0
+        self._under_way = 0  # events of the request that is being made
+        self._is_over = False  # nothing is tried again
         self._sending: Deferred[None] | None = None
         reactor = rum.reactor
         pool = HTTPConnectionPool(reactor, persistent=False)
@@ -217,16 +221,23 @@ class _Post:
             sending = Deferred.fromCoroutine(self._send_all())
             self._sending = None if sending.called else sending
 
-    def stop(self) -> Deferred[None]:
-        """End what is under way; fires when it has ended."""
+    async def stop(self) -> None:
+        """Send what waits, but not for long; say how much is lost."""
         sending, self._sending = self._sending, None
-        self._waiting.clear()
         if sending is None:
-            ended: Deferred[None] = Deferred()
-            ended.callback(None)
-            return ended
+            return
+        late = self._rum.reactor.callLater(_END_WITHIN, self._give_up, sending)
+        await sending
+        if late.active():
+            late.cancel()
+        lost = self._under_way + len(self._waiting) + self._dropped
+        self._waiting.clear()
+        if lost:
+            self._rum.note(f"{self._url}: {lost} events are lost, since this ends")
+
+    def _give_up(self, sending: Deferred[None]) -> None:
+        self._is_over = True
         sending.cancel()
-        return sending
 
     async def _send_all(self) -> None:
         try:
@@ -235,7 +246,9 @@ class _Post:
                 await deferLater(self._rum.reactor, 0)
                 waiting = self._waiting
                 batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
+                self._under_way = len(batch)
                 await self._send(batch)
+                self._under_way = 0
         except CancelledError:
             pass  # we stop
         finally:
@@ -256,27 +269,34 @@ class _Post:
                 jitter = 1 + self._random.uniform(-_JITTER, _JITTER)
                 await deferLater(self._rum.reactor, pause * jitter)
                 pause = min(pause * 2, _LONGEST_PAUSE)
-            try:
-                await self._try(body)
-            except (
-                _Refused,
-                ConnectError,
-                ConnectionClosed,
-                OSError,
-                ResponseFailed,
-                WaitTimeout,
-            ) as error:
-                trouble = f"{type(error).__name__}: {error}"
-                if attempt == 0:
-                    self._rum.note(f"{self._url} is not told: {trouble}; trying again")
-            else:
+            trouble = await self._attempt(body)
+            if not trouble:
                 if attempt:
                     self._rum.note(f"{self._url} is told again")
                 return
+            if attempt == 0:
+                self._rum.note(f"{self._url} is not told: {trouble}; trying again")
         self._rum.note(
             f"{self._url}: {len(batch)} events are lost after {self._attempts} "
             f"attempts: {trouble}"
         )
+
+    async def _attempt(self, body: bytes) -> str:
+        """Tell the address once; return what went wrong, or nothing."""
+        try:
+            await self._try(body)
+        except (
+            _Refused,
+            ConnectError,
+            ConnectionClosed,
+            OSError,
+            ResponseFailed,
+            WaitTimeout,
+        ) as error:
+            if self._is_over:  # a request that is cancelled fails like others
+                raise CancelledError from error
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     async def _try(self, body: bytes) -> None:
         timestamp = str(int(self._rum.now()))

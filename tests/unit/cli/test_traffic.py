@@ -220,6 +220,13 @@ class CanaryTests(TrafficTestCase):
         self.say("canary", "set", "weather", CANARY, "--share", "20")
         self.assertIsNone(pergola.said("canary.set")[-1]["limits"])
 
+    def test_nobody_plays_it(self) -> None:
+        """That is said: the name may be a slip."""
+        nobody = {**self.rule(), "instances": {"canary": 0, "others": 0}}
+        self.play("pergola", canary_set=nobody, audit_note=None)
+        done = self.ctl("canary", "set", "weather", CANARY)
+        self.assertIn("nobody plays weather as yet", done.output)
+
     def test_ends(self) -> None:
         """Promoted, aborted and cleared."""
         pergola = self.play(

@@ -1,5 +1,6 @@
 """The table of settings, and the example file that is made from it."""
 
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -9,8 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from rum_twisted.config import load
 from rum_twisted.config.example import example
 from rum_twisted.config.settings import SETTINGS, TABLES, Config
+from rum_twisted.guard.rungs import MEMORY
 
-EXAMPLE = Path(__file__).parents[3] / "etc" / "rum.toml.example"
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "etc" / "rum.toml.example"
+ROOMS = ROOT / "rum_twisted"
 
 
 class SettingsTests(SynchronousTestCase):
@@ -45,6 +49,15 @@ class SettingsTests(SynchronousTestCase):
             default = setting.default
             if isinstance(default, (int, float)) and not isinstance(default, bool):
                 self.assertTrue(setting.unit, key)
+
+    def test_every_setting_is_read(self) -> None:
+        """Somewhere in the rooms: an option that does nothing is a lie."""
+        rooms = (path for path in ROOMS.rglob("*.py") if path.parent.name != "config")
+        text = "\n".join(path.read_text("utf-8") for path in rooms)
+        read = set(re.findall(r"\.([a-z_]+)\b", text))
+        read |= {rung.name for rung in MEMORY}  # by the name of its rung
+        for key in SETTINGS:
+            self.assertIn(key.rpartition(".")[2], read, key)
 
     def test_the_names_that_operators_rely_on(self) -> None:
         """They do not change under anybody's configuration."""

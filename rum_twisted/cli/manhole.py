@@ -6,6 +6,7 @@ other.
 """
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -107,31 +108,36 @@ class _Connection:
     def until_prompt(self) -> str:
         """Print what is said until there is a prompt, and return that.
 
-        Ctrl-C asks the server for an end, and goes on waiting.
+        Raises:
+            EOFError: it has hung up.
+        """
+        return str(self._until("prompt"))
+
+    def complete(self, text: str) -> list[str]:
+        """Return the ways in which a text may go on.
 
         Raises:
             EOFError: it has hung up.
         """
-        while True:
-            try:
-                what, content = self.receive()
-            except KeyboardInterrupt:
-                self.interrupt()
-                continue
-            if what == "prompt":
-                return str(content)
-            if what == "say":
-                click.echo(content, nl=False)
-
-    def complete(self, text: str) -> list[str]:
-        """Return the ways in which a text may go on."""
         self.send(complete=text)
-        while True:
-            what, content = self.receive()
-            if what == "completions":
-                return [str(each) for each in content]
-            if what == "say":
-                click.echo(content, nl=False)
+        return [str(each) for each in self._until("completions")]
+
+    def _until(self, due: str) -> Any:
+        """Print what is said until ``due`` comes, and return what that says.
+
+        Ctrl-C asks the server for an end, and goes on waiting; it comes between no
+        line and its end, and between no text and the terminal.
+        """
+        before = signal.signal(signal.SIGINT, lambda *_: self.interrupt())
+        try:
+            while True:
+                what, content = self.receive()
+                if what == due:
+                    return content
+                if what == "say":
+                    click.echo(content, nl=False)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _talk(connection: _Connection, history: Path) -> None:
@@ -175,6 +181,8 @@ def _run_all(connection: _Connection) -> None:
             connection.until_prompt()
     except EOFError:
         raise click.ClickException("the server has hung up") from None
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"standard input is no UTF-8: {error}") from error
 
 
 @contextmanager

@@ -302,6 +302,27 @@ class SocketTests(TestCase):
         self.service.startService()
         await self.connect()
 
+    async def test_a_line_that_closes_the_door(self) -> None:
+        """It ends well, and nothing is left open."""
+        operator = await self.connect()
+        operator.send(run="service.stopService()")
+        with self.assertRaises((EOFError, ConnectionResetError)):
+            while True:
+                await deferToThread(operator.read)
+        await self.service.stopService()
+        self.assertFalse(self.path.exists())
+        self.assertEqual(self.service.measure().count, 0)
+
+    async def test_it_stops_while_a_result_is_due(self) -> None:
+        """Nobody is told of it when it comes; whoever else waits has it."""
+        operator = await self.connect()
+        operator.send(run="waiting")
+        operator.send(run="1")
+        await deferToThread(operator.read)  # that it has to wait
+        await self.service.stopService()
+        self.waiting.callback(5)
+        self.assertEqual(await self.waiting, 5)
+
     async def test_a_place_that_is_taken(self) -> None:
         """The log says so, and the server goes on."""
         other = ManholeSocket(self.path, reactor, self.open_shell, self.note)
@@ -545,7 +566,8 @@ class RumctlTests(SynchronousTestCase):
             if not name.startswith("RUM_")
         }
         home = str(folder)
-        return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "HOME": home}
+        python = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"}
+        return {**kept, **python, "TERM": "xterm", "HOME": home}
 
     def piped(self, server: Server, lines: str, *arguments: str) -> str:
         """Return what is said of lines that come through a pipe."""
@@ -556,6 +578,7 @@ class RumctlTests(SynchronousTestCase):
             input=lines,
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=PATIENCE,
             check=False,
         )
@@ -579,9 +602,24 @@ class RumctlTests(SynchronousTestCase):
             self.assertEqual(acts[0]["detail"], "rum")
             self.assertIn("process ", acts[0]["where"])
             self.assertIn("inside", self.piped(server, "", "pergola"))
+            self.assertIn("no UTF-8", self.piped(server, "'\udce9'\n"))
             self.assertIn("nobody plays radar", self.piped(server, "", "radar"))
             server.wait_for("manhole: root" if os.getuid() == 0 else "manhole: ")
         self.assertIn("no server listens", self.piped(server, ""))
+
+    def test_a_server_that_is_told_to_end(self) -> None:
+        """It does when the line that runs has been ended, and leaves nothing."""
+        folder = self.server_folder()
+        with serve(folder, "rum", daemon=False) as server:
+            said = self.piped(
+                server,
+                "import os, signal, time\n"
+                "os.kill(os.getpid(), signal.SIGTERM) or time.sleep(60)\n",
+            )
+            self.assertIn("longer than 2 s", said)
+            server.wait_for("Server Shut Down.")
+            self.assertNotIn("Traceback", server.log)
+        self.assertFalse((folder / "data" / "manhole.sock").exists())
 
     def test_on_a_terminal(self) -> None:
         """With completion, Ctrl-C and history."""
@@ -597,6 +635,14 @@ class RumctlTests(SynchronousTestCase):
                 server.wait_for("runs: [0 for")
                 terminal.type("\x03")
                 terminal.until("interrupted: ")
+                terminal.until(">>> ")
+                # While the terminal is full of what is said, too.
+                terminal.type("print('x' * 60_000)\n")
+                terminal.until("xxx")
+                terminal.type("\x03")
+                terminal.until(">>> ")
+                terminal.type("'still ' + 'here'\n")
+                terminal.until("'still here'")
                 terminal.until(">>> ")
                 terminal.type("\x04")
                 self.assertEqual(terminal.wait(), 0)

@@ -24,7 +24,10 @@ _CLOSINGS: Final[Mapping[str, tuple[Closing, ...]]] = MappingProxyType(
         "command": (Closing.LOGOFF,),
         "flood": (Closing.FLOODING,),
         "initialtimeout": (Closing.NO_LOGON,),
-        "stalled": (Closing.SILENCE, Closing.STALLED, Closing.OVERFLOW),
+        "stalled": (
+            *(Closing.SILENCE, Closing.STALLED),
+            *(Closing.OVERFLOW, Closing.MEMORY),
+        ),
         "closed": (Closing.LOST, Closing.SHUTDOWN),
         "writeerr": (),  # a socket that breaks is told of by reading
         "killed": (Closing.KILLED,),

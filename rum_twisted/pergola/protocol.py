@@ -328,10 +328,11 @@ class FSDProtocol(LineReceiver):
             self.cut(reason, Closing.STALLED)
             return
         is_on = self.session.phase is Phase.LOGGED_ON
-        if now - self.traffic.last_line_at > limits.idle_timeout:
-            self._dismiss_for("silence", Closing.SILENCE, TIMEOUT_WARNING)
-        elif not is_on and now - self.traffic.begun_at > limits.login_timeout:
+        # Who has never said anything is both: what he has not done tells more.
+        if not is_on and now - self.traffic.begun_at > limits.login_timeout:
             self._dismiss_for("not logging on", Closing.NO_LOGON, TIMEOUT_WARNING)
+        elif now - self.traffic.last_line_at > limits.idle_timeout:
+            self._dismiss_for("silence", Closing.SILENCE, TIMEOUT_WARNING)
         elif self.traffic.is_flooding(now, limits.flood_limit):
             self._dismiss_for("flooding", Closing.FLOODING)
 

@@ -1,11 +1,15 @@
 """What is counted of clients and their lines."""
 
+from collections import Counter
+from random import Random
+
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from rum_twisted.session.phases import Phase
 from rum_twisted.session.tally import ADMITTED, OTHER, Closing, Tally
 from rum_twisted.wire.packets import FROM_CLIENT, FROM_SERVER
-from tests.support.server import MemoryServer, pilot_logon
+from tests.support.server import MemoryServer, Terminal, pilot_logon
 
 PLACE = "@N:{}:1000:1:48.00000:2.00000:1000:100:4261414408:0"
 
@@ -130,6 +134,90 @@ class TallyTests(SynchronousTestCase):
         )
         self.assertEqual(sum(closings.values()), 4)
         self.assertEqual(self.tally.accepted, 4)
+
+    def test_closings_of_those_who_are_looked_after(self) -> None:
+        """Who says nothing, too much, or takes nothing; each counts as that."""
+        server = self.server
+        server.connect()
+        server.log_on_pilot("KLM1")
+        self.look(501.0)
+        flooding = server.log_on_pilot("KLM2")
+        flooding.protocol.traffic.count(60_000_000)  # bytes, that are not made here
+        self.look(200.0)
+        stalled = self.frozen("KLM3")
+        for _ in range(62):
+            self.look(1.0)
+        self.assertTrue(stalled.session.phase is Phase.CLOSED)
+        self.frozen("KLM4")
+        cut = server.connections.cut_largest(
+            8, least=1, needed=False, reason="memory is short"
+        )
+        self.assertEqual(cut, ["KLM4"])
+        found = {why for why, count in self.tally.closings.items() if count == 1}
+        self.assertEqual(
+            found,
+            {
+                *(Closing.NO_LOGON, Closing.SILENCE, Closing.FLOODING),
+                *(Closing.STALLED, Closing.MEMORY),
+            },
+        )
+        self.assertEqual(sum(self.tally.closings.values()), 5)
+        self.assertGreater(self.tally.dropped["gone"], 0)
+
+    def look(self, seconds: float) -> None:
+        """Let time pass, and have all connections looked after."""
+        self.server.clock.advance(seconds)
+        self.server.connections.sweep()
+        self.server.turn()
+
+    def frozen(self, callsign: str) -> Terminal:
+        """Return the end of a pilot for whom a text waits that he does not take."""
+        pilot = self.server.log_on_pilot(callsign)
+        pilot.protocol.outbox.pauseProducing()
+        pilot.say(f"$PI{callsign}:SERVER:1")
+        return pilot
+
+    def test_whatever_happens(self) -> None:
+        """What was counted is what went through, to the line and the byte."""
+        for seed in range(6):
+            random = Random(seed)  # noqa: S311 - a test's
+            self.server = MemoryServer(max_clients=12)
+            everybody = [self.server.connect()]
+            heard: Counter[str] = Counter()
+            size = 0
+            for _ in range(150):
+                if random.random() < 0.15:
+                    everybody.append(self.server.connect())
+                self.act(random, random.choice(everybody))
+                for terminal in everybody:
+                    for line in terminal.read():
+                        heard[line[0] if line[0] in "@%" else line[:3]] += 1
+                        size += len(line) + 2
+            tally = self.server.fanout.tally
+            sent = {prefix: count for prefix, count in tally.lines_out.items() if count}
+            self.assertEqual(sent, dict(heard))
+            self.assertEqual(tally.bytes_out, size)
+            self.assertEqual(tally.accepted, len(everybody))
+            ended = sum(tally.closings.values())
+            self.assertEqual(ended + len(self.server.connections.open), len(everybody))
+            self.assertEqual(tally.delays.report.count, tally.receivers.count)
+
+    def act(self, random: Random, terminal: Terminal) -> None:
+        """Have one client do something."""
+        name = f"K{self.server.terminals.index(terminal)}"
+        place = f"@N:{name}:1000:1:{random.uniform(40, 41):.5f}:2.0:1000:100:0:0"
+        line = random.choice(
+            (
+                *(pilot_logon(name), pilot_logon("K1").replace("pw01", "wrong")),
+                *(place, place, place, "junk", "$FPbad", f"#DP{name}"),
+                *(f"#TM{name}:*:x", f"#TM{name}:K1:hi", f"#TM{name}:@22800:hello"),
+                *(f"$PI{name}:SERVER:1", f"#WX{name}:SERVER:EHAM", ""),
+            )
+        )
+        if line:
+            terminal.say(line)
+        else:
+            terminal.hang_up()
 
     def test_a_full_server(self) -> None:
         """Who finds no room is counted so."""

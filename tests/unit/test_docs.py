@@ -1,5 +1,6 @@
 """The pages for readers hold together: links lead somewhere, examples are settings."""
 
+import configparser
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from rum_twisted.config import load
 ROOT: Final = Path(__file__).parents[2]
 READMES: Final = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 PAGES: Final = (*READMES, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md")))
+INNER: Final = {"dev", "etcd", "stack"}  # make needs them, or others of ours
 LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 OVERRIDE: Final = re.compile(r"--set (?:'([^']+)'|([a-z_.]+=[^\s'`]+))")
 
@@ -56,6 +58,14 @@ class PagesTests(SynchronousTestCase):
                 found.add(quoted or bare)
                 load(overrides=(quoted or bare,))
         self.assertGreater(len(found), 5)
+
+    def test_every_extra_is_listed(self) -> None:
+        """For whoever operates; those of developers are none."""
+        setup = configparser.ConfigParser()
+        setup.read(ROOT / "setup.cfg")
+        text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+        for extra in set(setup["options.extras_require"]) - INNER:
+            self.assertIn(f"| `{extra}`", text)
 
     def test_decisions_have_numbers_of_their_own(self) -> None:
         """In a row, from 1 on."""

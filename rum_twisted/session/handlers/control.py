@@ -11,6 +11,7 @@ from rum_twisted.session.replies import ANNOUNCER, SERVER, text_line
 from rum_twisted.session.session import Session
 from rum_twisted.wire.codec import encode
 from rum_twisted.wire.messages.control import Kill, Ping, Pong
+from rum_twisted.world.client import Client
 from rum_twisted.world.policy import may_kill
 from rum_twisted.world.roster import NoSuchCallsign
 from rum_twisted.world.routing import Audience, audience_of
@@ -57,6 +58,7 @@ def kill(session: Session, message: Kill) -> None:
                 callsign=sender.callsign,
                 target=target.callsign,
             )
+            _note(session, sender, target, "refused-kill", message.reason)
         return
     confirmation = f"Attempting to kill {message.destination}"
     session.connection.send(text_line(sender.callsign, confirmation))
@@ -66,20 +68,27 @@ def kill(session: Session, message: Kill) -> None:
         target=target.callsign,
         reason=message.reason,
     )
-    network.logbook.acted(
-        StaffAct(
-            who_cid=sender.cid,
-            who_callsign=sender.callsign,
-            act="kill",
-            whom=f"{target.cid} {target.callsign}",
-            detail=_readable(message.reason),
-            where=session.connection.address,
-        )
-    )
+    _note(session, sender, target, "kill", message.reason)
     network.delivery.send(
         encode(Kill(ANNOUNCER, target.callsign, message.reason)), target
     )
     network.delivery.disconnect(target)
+
+
+def _note(
+    session: Session, sender: Client, target: Client, act: str, reason: str
+) -> None:
+    """Write into the audit log what a sender did, or tried to do."""
+    session.network.logbook.acted(
+        StaffAct(
+            who_cid=sender.cid,
+            who_callsign=sender.callsign,
+            act=act,
+            whom=f"{target.cid} {target.callsign}",
+            detail=_readable(reason),
+            where=session.connection.address,
+        )
+    )
 
 
 def _readable(text: str) -> str:

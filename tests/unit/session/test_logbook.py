@@ -108,9 +108,18 @@ class StaffActTests(SynchronousTestCase):
         (act,) = self.server.logbook.acts
         self.assertEqual(act.detail, f"{reason}  [2J")
 
-    def test_what_is_refused_is_not_noted(self) -> None:
-        """Who may not kill has done nothing, and neither has who misses."""
-        self.pilot.say("$!!KLM1:EHAM_TWR:revenge")
+    def test_a_kill_that_is_refused_is_noted_once(self) -> None:
+        """Who may not kill has tried to; however often, that is one line a session."""
+        for reason in ("revenge", "again", "and again"):
+            self.pilot.say(f"$!!KLM1:EHAM_TWR:{reason}")
+        (act,) = self.server.logbook.acts
+        self.assertEqual(
+            (act.who_callsign, act.act, act.whom, act.detail),
+            ("KLM1", "refused-kill", "1000005 EHAM_TWR", "revenge"),
+        )
+        self.assertFalse(self.staff.is_closed)
+
+    def test_a_kill_of_nobody_is_not_noted(self) -> None:
+        """Nothing has been done, and nothing was refused."""
         self.staff.say("$!!EHAM_TWR:AFR2:nobody")
         self.assertEqual(len(self.server.logbook.acts), 0)
-        self.assertFalse(self.staff.is_closed)

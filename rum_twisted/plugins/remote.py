@@ -217,7 +217,7 @@ class RemotePlugins(Service):
             self.attended = None
         stream.late = self._clock.callLater(PART_WITHIN, stream.cancel)
         self.log.info(
-            "plugins at {address} are left: they are about to end",
+            "plugins at {address} are left: they take us no more",
             address=stream.instance.address,
         )
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from rum_twisted.terms.errors import RumError
 from rum_twisted.terms.histogram import Histogram
 from rum_twisted.wire.packets import FROM_CLIENT, FROM_SERVER
 
@@ -21,7 +22,14 @@ __all__ = ["ADMITTED", "OTHER", "Closing", "Delays", "Tally"]
 
 OTHER: Final = "other"  # what has no row in the table of packets
 ADMITTED: Final = "admitted"  # the result of a logon that is none of the errors
-_MOST_RESULTS: Final = 32  # of a logon; there is a dozen of errors
+_RESULTS: Final = (
+    ADMITTED,
+    *("AccountSuspended", "AccountsUnavailable", "CallsignInUse", "InvalidCallsign"),
+    *("InvalidCredentials", "InvalidRevision", "RatingTooHigh", "RefusedByPlugin"),
+    *("ServerFull", "TooManyFailures", "TooManyLogons"),
+    OTHER,
+)
+"""Of a logon: all from the start, or the first of a kind would be missed by alerts."""
 _LONG_PREFIX: Final = 3
 _POSITIONS: Final = frozenset(b"@%")
 _RECEIVERS: Final = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -63,8 +71,7 @@ class Delays:
 class Tally:
     """All counts of one front.
 
-    Invariant: no table has more keys than it was made with, but for ``logons``, which
-    has one for each error that a logon may end with.
+    Invariant: no table has more keys than it was made with.
     """
 
     __slots__ = (
@@ -97,7 +104,7 @@ class Tally:
         self.delays = Delays()
         self.dropped = {"position": 0, "spoken": 0, "gone": 0}  # lines, by class
         self.accepted = 0  # connections
-        self.logons = {ADMITTED: 0}
+        self.logons = dict.fromkeys(_RESULTS, 0)
         self.closings = dict.fromkeys(Closing, 0)
 
     @override
@@ -114,16 +121,11 @@ class Tally:
         prefix = line[:1] if line[0] in _POSITIONS else line[:_LONG_PREFIX]
         self.lines_out[self._keys.get(prefix, OTHER)] += receivers
 
-    def count_logon(self, result: str) -> None:
-        """Count a logon.
-
-        Args:
-            result: `ADMITTED`, or the name of the error's class.
-        """
+    def count_refusal(self, error: RumError) -> None:
+        """Count a logon that was refused, by the error or what it is a kind of."""
         logons = self.logons
-        if result not in logons and len(logons) >= _MOST_RESULTS:
-            result = OTHER
-        logons[result] = logons.get(result, 0) + 1
+        names = (kind.__name__ for kind in type(error).__mro__)
+        logons[next((name for name in names if name in logons), OTHER)] += 1
 
     def results(self) -> Mapping[str, int]:
         """Return the logons by result; for any thread."""

@@ -148,7 +148,7 @@ def _admit(
         return
     session.client = client
     session.enter(Phase.LOGGED_ON)
-    network.tally.count_logon(ADMITTED)
+    network.tally.logons[ADMITTED] += 1
     network.delivery.join(client, session.connection)
     network.delivery.announce(_announcement(client), client)
     network.logbook.logged_on(client, session.connection.address)
@@ -177,7 +177,7 @@ def _reject(
         peer=session.connection.peer,
         code=error.code.name,
     )
-    session.network.tally.count_logon(type(error).__name__)
+    session.network.tally.count_refusal(error)
     session.close(Closing.REFUSED)
 
 

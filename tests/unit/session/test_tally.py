@@ -1,15 +1,30 @@
 """What is counted of clients and their lines."""
 
+import re
 from collections import Counter
 from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from rum_twisted.accounts.queue import TooManyLogons
+from rum_twisted.accounts.remote import AccountsAway
+from rum_twisted.session.errors import InvalidRevision, ServerFull
+from rum_twisted.session.hooks import RefusedByPlugin
+from rum_twisted.session.interfaces import (
+    AccountsUnavailable,
+    InvalidCredentials,
+    TooManyFailures,
+)
 from rum_twisted.session.phases import Phase
 from rum_twisted.session.tally import ADMITTED, OTHER, Closing, Tally
+from rum_twisted.terms.errors import RumError
+from rum_twisted.terms.identity import InvalidCallsign
 from rum_twisted.wire.packets import FROM_CLIENT, FROM_SERVER
+from rum_twisted.world.policy import AccountSuspended, RatingTooHigh
+from rum_twisted.world.roster import CallsignInUse
 from tests.support.server import MemoryServer, Terminal, pilot_logon
+from tests.support.twistd import ROOT
 
 PLACE = "@N:{}:1000:1:48.00000:2.00000:1000:100:4261414408:0"
 
@@ -112,13 +127,33 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual(self.tally.results()["InvalidCredentials"], 1)
         self.assertEqual(self.tally.closings[Closing.REFUSED], 3)
 
-    def test_results_are_bounded(self) -> None:
-        """Whatever errors there will be one day."""
+    def test_every_result_is_there_from_the_start(self) -> None:
+        """An alert on how much a count has grown sees the first one, too."""
+        kinds = (
+            *(AccountSuspended, AccountsUnavailable, CallsignInUse, InvalidCallsign),
+            *(InvalidCredentials, InvalidRevision, RatingTooHigh, RefusedByPlugin),
+            *(ServerFull, TooManyFailures, TooManyLogons),
+        )
         tally = Tally()
-        for number in range(100):
-            tally.count_logon(f"Error{number}")
-        self.assertLess(len(tally.results()), 40)
-        self.assertEqual(sum(tally.results().values()), 100)
+        names = {kind.__name__ for kind in kinds}
+        self.assertEqual(set(tally.results()), names | {ADMITTED, OTHER})
+        self.assertEqual(set(tally.results().values()), {0})
+
+    def test_a_kind_of_a_known_error(self) -> None:
+        """It counts as that: who plays passport may be away in several ways."""
+        tally = Tally()
+        tally.count_refusal(AccountsAway())
+        tally.count_refusal(RumError())
+        self.assertEqual(tally.results()["AccountsUnavailable"], 1)
+        self.assertEqual(tally.results()[OTHER], 1)
+
+    def test_alerts_name_results_that_there_are(self) -> None:
+        """Otherwise they could never fire."""
+        rules = (ROOT / "etc" / "rum.rules.yml").read_text("utf-8")
+        named = re.findall(r'rum_logons_total\{result=~?"([^"]+)"', rules)
+        self.assertTrue(named)
+        for words in named:
+            self.assertLessEqual(set(words.split("|")), set(Tally().results()))
 
     def test_closings_by_reason(self) -> None:
         """Each session that ends counts once."""

@@ -154,13 +154,15 @@ class Drain(Service):
                     within=self._within,
                 )
                 break
+        else:
+            self.log.info("drain: nothing is under way any more")
         self._draining = None
         if self._stays:
             self.state = DrainState.ASIDE
             self.log.info("drain: this process stands aside")
             return
         self.state = DrainState.ENDING
-        self.log.info("drain: nothing is under way; this process ends")
+        self.log.info("drain: this process ends")
         self._end()
 
     @property

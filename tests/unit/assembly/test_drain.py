@@ -3,6 +3,7 @@
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
@@ -87,7 +88,10 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.say("begin")["state"], "draining")
         self.assertIs(self.state(), InstanceState.DRAINING)
         self.assertEqual(self.ends, 0)
-        self.pass_time(ENOUGH)
+        with capturedLogs() as events:
+            self.pass_time(ENOUGH)
+        lines = [formatEvent(event) for event in events]
+        self.assertIn("drain: nothing is under way any more", lines)
         self.assertEqual(self.ends, 1)
         self.assertIs(self.drain.state, DrainState.ENDING)
         self.refuse("it ends already", "begin")
@@ -128,8 +132,12 @@ class DrainTests(SynchronousTestCase):
         self.say("begin")
         self.pass_time(WITHIN - 0.3)
         self.assertEqual(self.ends, 0)
-        self.pass_time(0.6)
+        with capturedLogs() as events:
+            self.pass_time(0.6)
         self.assertEqual(self.ends, 1)
+        lines = [formatEvent(event) for event in events]
+        self.assertIn("drain: 1 calls are still under way after 5.0 s", lines)
+        self.assertNotIn("drain: nothing is under way any more", lines)
 
     def test_aside_and_back(self) -> None:
         """It runs on, and is called again when somebody says so."""

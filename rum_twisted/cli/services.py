@@ -130,7 +130,8 @@ def _place_of(processes: Processes, instance: str) -> Path:
         names.append(f"{found['name']} ({', '.join(found['services'])})")
     raise click.ClickException(
         f"{instance}: no process that can be asked here has this name; those that can "
-        f"are {', '.join(names) or 'none'}"
+        f"are {', '.join(names) or 'none'} (a process of another data folder is asked "
+        "with that: --set 'data_dir=\"...\"')"
     )
 
 

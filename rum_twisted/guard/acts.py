@@ -46,12 +46,9 @@ class Acts:
         )
         self._shrinkables: list[Shrinkable] = []
         self._expendables: list[Expendable] = []
-        self._refused_before = 0  # by the door, when it was closed
         # What came of it, since the start.
         self.freed = 0  # bytes, of caches
         self.collected = 0  # objects
-        self._kept_back = 0  # reports, before they were thinned the last time
-        self.refused = 0  # logons
         self.cut: list[str] = []  # the last ones
         self.cuts = 0
         self.ended: list[str] = []  # owners
@@ -90,15 +87,13 @@ class Acts:
         if is_on:
             self._front.delivery.thin(self._pace)
         else:
-            self._kept_back += self._front.delivery.thin_no_more()
+            self._front.delivery.thin_no_more()
 
     def close_door(self, closed_to: ClosedTo) -> None:
         """Let some in no more, or everybody."""
         if self._front is None:
             return
         door = self._front.door
-        self.refused += door.refused - self._refused_before
-        self._refused_before = door.refused
         if closed_to is ClosedTo.NOBODY:
             door.open()
         else:
@@ -155,17 +150,13 @@ class Acts:
 
     @property
     def kept_back(self) -> int:
-        """How many reports were kept back, up to now."""
-        if self._front is None:
-            return 0
-        return self._kept_back + self._front.delivery.kept_back()
+        """How many reports were not told to all in sight, up to now."""
+        return 0 if self._front is None else self._front.delivery.kept_back
 
     @property
-    def refused_so_far(self) -> int:
+    def refused(self) -> int:
         """How many logons were refused, up to now."""
-        if self._front is None:
-            return 0
-        return self.refused + self._front.door.refused - self._refused_before
+        return 0 if self._front is None else self._front.door.refused
 
 
 def _give_back() -> None:

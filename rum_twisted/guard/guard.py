@@ -298,7 +298,7 @@ class Guard(Service):
                 "bytes_freed": acts.freed,
                 "objects_collected": acts.collected,
                 "reports_kept_back": acts.kept_back,
-                "logons_refused": acts.refused_so_far,
+                "logons_refused": acts.refused,
                 "clients_cut": acts.cuts,
                 "last_cut": list(acts.cut),
                 "ended": list(acts.ended),
@@ -332,7 +332,7 @@ class Guard(Service):
         for name, text, count in (
             ("freed_bytes", "Memory of caches that the guard has let go.", acts.freed),
             ("reports_kept_back", "Position reports not passed on.", acts.kept_back),
-            ("logons_refused", "Logons turned away.", acts.refused_so_far),
+            ("logons_refused", "Logons turned away.", acts.refused),
             ("clients_cut", "Clients cut, for whom most waited.", acts.cuts),
         ):
             yield Family.single(f"rum_guard_{name}", "counter", text, count)

@@ -38,11 +38,12 @@ class Delivery(Protocol):
     def thin(self, pace: Pace) -> None:
         """Tell fewer reports of those who are far away."""
 
-    def thin_no_more(self) -> int:
-        """Tell all of them again; return how many were kept back."""
+    def thin_no_more(self) -> None:
+        """Tell all of them again."""
 
+    @property
     def kept_back(self) -> int:
-        """Return how many have been kept back since `thin`."""
+        """How many reports not all in sight were told, since the start."""
 
 
 class Door(Protocol):

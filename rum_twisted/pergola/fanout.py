@@ -144,6 +144,7 @@ class Fanout:
         self._airspace: Airspace[Outbox, Feed] = Airspace(self._make_feed)
         self._audience = self._airspace.within  # or that of a `Thinning`
         self.thinning: Thinning | None = None  # while reports are thinned
+        self._kept_back = 0  # reports, before they were thinned the last time
         self._outboxes: dict[Client, Outbox] = {}
         self._fed: list[Cell[Outbox, Feed]] = []
         self._touched: list[Outbox] = []
@@ -410,23 +411,22 @@ class Fanout:
         Where they are thinned already, nothing changes.
         """
         if self.thinning is None:
-            self.thinning = Thinning(self._airspace, self._clock.seconds, pace)
-            self._audience = self.thinning.within
+            thinning = Thinning(self._airspace, self._clock.seconds, pace)
+            thinning.kept_back = self._kept_back
+            self.thinning = thinning
+            self._audience = thinning.within
 
-    def thin_no_more(self) -> int:
-        """Have every report told to everybody in sight again.
-
-        Returns:
-            how many reports not all in sight were told.
-        """
-        thinning, self.thinning = self.thinning, None
+    def thin_no_more(self) -> None:
+        """Have every report told to everybody in sight again."""
+        self._kept_back = self.kept_back  # first: another thread may look at any time
+        self.thinning = None
         self._audience = self._airspace.within
-        return 0 if thinning is None else thinning.kept_back
 
+    @property
     def kept_back(self) -> int:
-        """Return how many reports not all in sight were told since `thin`."""
+        """How many reports not all in sight were told, since the start."""
         thinning = self.thinning
-        return 0 if thinning is None else thinning.kept_back
+        return self._kept_back if thinning is None else thinning.kept_back
 
     def shrink(self) -> int:
         """Let go of what can be worked out anew; return how many bytes that is."""

@@ -29,7 +29,7 @@ class Parts:
         self.waiting: list[str] = []  # clients who can be cut, the largest first
         self.needed: list[str] = []  # clients who are cut after them
         self.is_broken = False
-        self.held = 0  # reports kept back since they are thinned
+        self.kept_back = 0  # reports
 
     def lengthen_turns(self, times: float) -> None:
         """Note it."""
@@ -39,15 +39,9 @@ class Parts:
         """Note it."""
         self.did.append(f"thin {pace.near}")
 
-    def thin_no_more(self) -> int:
+    def thin_no_more(self) -> None:
         """Note it."""
         self.did.append("thin no more")
-        held, self.held = self.held, 0
-        return held
-
-    def kept_back(self) -> int:
-        """Return what was noted."""
-        return self.held
 
     def largest_outboxes(self, most: int, *, least: int, needed: bool) -> list[str]:
         """Return who is there."""

@@ -704,8 +704,13 @@ class ThinningTests(FanoutTestCase):
         self.assertEqual(self.told(5.0, 60.0), (12, 12, 12))
         self.fanout.thin(self.PACE)
         self.assertEqual(self.told(5.0, 60.0), (12, 4, 12))
-        self.assertEqual(self.fanout.thin_no_more(), 8)
+        self.assertEqual(self.fanout.kept_back, 8)
+        self.fanout.thin_no_more()
         self.assertEqual(self.told(5.0, 60.0), (12, 12, 12))
+        self.assertEqual(self.fanout.kept_back, 8)
+        self.fanout.thin(self.PACE)
+        self.told(5.0, 60.0)
+        self.assertEqual(self.fanout.kept_back, 16)
 
     def test_nobody_five_times_a_second(self) -> None:
         """Once a second is enough."""
@@ -729,8 +734,10 @@ class ThinningTests(FanoutTestCase):
         self.told(5.0, 5.0)
         self.fanout.thin(self.PACE)
         self.assertEqual(self.told(5.0, 5.0), (1, 0, 1))
-        self.fanout.thin_no_more()
-        self.assertEqual(self.fanout.thin_no_more(), 0)
+        kept_back = self.fanout.kept_back
+        for _ in range(2):
+            self.fanout.thin_no_more()
+            self.assertEqual(self.fanout.kept_back, kept_back)
 
     def test_nothing_is_kept_of_who_left(self) -> None:
         """A crowd that comes and goes leaves no times behind."""

@@ -191,6 +191,9 @@ class TroubleTests(StackTestCase):
 
     def test_interrupted(self) -> None:
         """What was begun goes on, and that is said."""
+        # Tests that run in a shell's background ignore Ctrl-C, and so would it.
+        mine = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, mine)
         process = self.stack.begin("up")
         state = self.stack.folder / "state.json"
         wait_until(state.exists, "the supervisor has begun")

@@ -5,6 +5,7 @@ is used by default. A lease lives for two seconds here, the least that etcd gran
 """
 
 import asyncio
+import gc
 import signal
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from random import Random
 from time import process_time
 from typing import Any, Final
 
+import grpc.aio
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -110,6 +112,17 @@ class Speaker(Protocol):
 
 def _has_trouble(discovery: DiscoveryClient) -> bool:
     return bool(discovery.health.trouble)
+
+
+def _channels() -> int:
+    """Return how many gRPC channels there are, of either kind."""
+    gc.collect()
+    kinds = (grpc.Channel, grpc.aio.Channel)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+
+def _are_let_go(before: int) -> bool:
+    return _channels() <= before
 
 
 def _is_left(stranger: Stranger) -> bool:
@@ -376,6 +389,7 @@ class Chaos:
             """What answers nonsense, or nothing, is no etcd; nothing spins or hangs."""
             for words in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b""):
                 stranger = Stranger(words)
+                before = _channels()
                 reactor: Any = CLOCK
                 port = reactor.listenTCP(0, stranger, interface="127.0.0.1")
                 self.addCleanup(port.stopListening)
@@ -387,6 +401,7 @@ class Chaos:
                 self.assertEqual(sight.times, 0)
                 self.assertLess(stranger.met, 60)  # no more often than the pauses allow
                 await discovery.stopService()
+                await until(partial(_are_let_go, before), "channels are let go")
                 # gRPC may keep one on which nobody has ever spoken until it is told.
                 stranger.hang_up()
                 await until(partial(_is_left, stranger), "nobody calls again")

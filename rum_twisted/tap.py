@@ -18,7 +18,8 @@ import json
 import os
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -281,6 +282,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if reactor is None:
         reactor = _reactor_for(config)
         reactor.callWhenRunning(_settle_memory)
+        reactor.stop = partial(_stop_patiently, reactor.stop)
     from rum_twisted.admin.levels import Levels  # noqa: PLC0415 - see above
     from rum_twisted.admin.logs import observer_for  # noqa: PLC0415
     from rum_twisted.assembly import build_services  # noqa: PLC0415
@@ -396,6 +398,19 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _stop_patiently(stop: Callable[[], None]) -> None:
+    """Stop the reactor, or say that it is being stopped.
+
+    Twisted would raise at a second signal, and have that in the log as a failure.
+    """
+    from twisted.internet.error import ReactorNotRunning  # noqa: PLC0415 - as above
+
+    try:
+        stop()
+    except ReactorNotRunning:
+        _log.info("already stopping; nothing else is done")
 
 
 def _tell(line: str) -> None:

@@ -1,5 +1,6 @@
 """The real ``twistd rum``: how it starts, where it runs, how it ends."""
 
+import signal
 import socket
 import ssl
 from pathlib import Path
@@ -62,6 +63,17 @@ class ServingTests(TwistdTestCase):
             self.assertIn(str(server.folder / "data"), server.log)
             self.assertEqual(server.terminal, "")
             self.assert_it_ends_well(server)
+
+    def test_two_signals(self) -> None:
+        """Who is impatient, and ends it twice, reads that; nothing else comes of it."""
+        # Tests that run in a shell's background ignore Ctrl-C, and so would it.
+        mine = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, mine)
+        with serve(self.folder(), "rum", daemon=False) as server:
+            server.terminate(signal.SIGINT, signal.SIGTERM)
+            self.assertEqual(server.log.count("already stopping"), 1)
+            self.assertIn("Server Shut Down", server.log)
+            self.assertNotIn("Traceback", server.log)
 
     def test_another_reactor(self) -> None:
         """Who asks twistd for another reactor gets it, with accounts in a file."""

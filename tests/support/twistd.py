@@ -72,15 +72,21 @@ class Server:
                 raise TimeoutError(f"not said: {text}\n{self.terminal}\n{self.log}")
             time.sleep(_BETWEEN_TRIALS)  # noqa: TID251 - another process is awaited
 
-    def terminate(self) -> float:
-        """Send SIGTERM, wait for its end, and return how long that took, in seconds.
+    def terminate(self, *signals: int) -> float:
+        """End it, wait for that, and return how long it took, in seconds.
+
+        Args:
+            signals: reach it at the same moment; by default SIGTERM alone.
 
         Raises:
             TimeoutError: it did not end.
         """
         begin = time.monotonic()
         with closing(_ProcessHandle(self.pid)) as handle:
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, signal.SIGSTOP)
+            for number in signals or (signal.SIGTERM,):
+                os.kill(self.pid, number)
+            os.kill(self.pid, signal.SIGCONT)
             handle.wait_for_end()
         return time.monotonic() - begin
 

@@ -8,6 +8,7 @@ from twisted.application.service import IService
 from rum_twisted.assembly.drain import Drain
 from rum_twisted.assembly.fabric import Fabric
 from rum_twisted.assembly.traffic import Traffic
+from rum_twisted.assembly.wishes import Wishes
 from rum_twisted.config import ServicesSettings
 from rum_twisted.control.lines import Refused
 from rum_twisted.control.server import Command
@@ -105,6 +106,7 @@ def operate(
     listing = fabric.listing(server)
     drain = Drain(
         listing,
+        fabric.discovery,
         (server.under_way, *fabric.hosted),
         reactor,
         Seconds(settings.drain_within),
@@ -117,6 +119,7 @@ def operate(
     commands = {
         **traffic.commands,
         **drain.commands,
+        **Wishes(fabric.discovery, now).commands,
         **({} if notes is None else notes.commands),
     }
     return commands, (*(() if judge is None else (judge,)), drain, listing)

@@ -18,8 +18,9 @@ from rum_twisted.rpc.quality import NOTHING, Tally, tally
 from rum_twisted.terms.instance import Instance, InstanceState
 from rum_twisted.terms.rule import InvalidRule, Posted, Rule, RuleState
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import InvalidWish
 
-__all__ = ["Traffic"]
+__all__ = ["Traffic", "one_line", "told"]
 
 _ENDS: Final = {
     "promote": RuleState.PROMOTED,
@@ -64,11 +65,11 @@ class Traffic:
     def commands(self) -> dict[str, Command]:
         """The commands by name."""
         return {
-            "services.list": lambda _: _told(self._list()),
-            "canary.list": lambda _: _told(self._list_rules()),
-            "canary.set": lambda arguments: _told(self._set(arguments)),
-            "canary.end": lambda arguments: _told(self._end(arguments)),
-            "canary.clear": lambda arguments: _told(self._clear(arguments)),
+            "services.list": lambda _: told(self._list()),
+            "canary.list": lambda _: told(self._list_rules()),
+            "canary.set": lambda arguments: told(self._set(arguments)),
+            "canary.end": lambda arguments: told(self._end(arguments)),
+            "canary.clear": lambda arguments: told(self._clear(arguments)),
         }
 
     # Looking.
@@ -139,7 +140,10 @@ class Traffic:
         What is not among the arguments stays as it is, as long as it is about the
         same version.
         """
-        service, version = _text(arguments, "service"), _text(arguments, "version")
+        service, version = (
+            one_line(arguments, "service"),
+            one_line(arguments, "version"),
+        )
         if service in _NOT_PARTED:
             raise Refused(f"{service}: {_NOT_PARTED[service]}")
         overview = await self._discovery.look()
@@ -163,7 +167,7 @@ class Traffic:
                 "version": version,
                 "state": RuleState.ACTIVE.value,
                 "reason": "",
-                "by": _text(arguments, "by"),
+                "by": one_line(arguments, "by"),
                 "changed": self._now(),
             },
         )
@@ -174,7 +178,7 @@ class Traffic:
 
     async def _end(self, arguments: Mapping[str, Any]) -> dict[str, object]:
         """End a trial, well or not."""
-        service, how = _text(arguments, "service"), arguments.get("how")
+        service, how = one_line(arguments, "service"), arguments.get("how")
         if how not in _ENDS:
             raise Refused(f"how {how!r}: due {' or '.join(_ENDS)}")
         overview = await self._discovery.look()
@@ -190,7 +194,7 @@ class Traffic:
                 **before,
                 "state": _ENDS[how].value,
                 "reason": str(arguments.get("reason") or ""),
-                "by": _text(arguments, "by"),
+                "by": one_line(arguments, "by"),
                 "changed": self._now(),
             },
         )
@@ -199,7 +203,7 @@ class Traffic:
 
     async def _clear(self, arguments: Mapping[str, Any]) -> dict[str, object]:
         """Delete a rule: all instances are called alike again."""
-        service = _text(arguments, "service")
+        service = one_line(arguments, "service")
         overview = await self._discovery.look()
         posted = _posted(overview, service)
         if posted is None:
@@ -215,7 +219,7 @@ class Traffic:
             raise Refused(f"{rule.service}: {_CHANGED_MEANWHILE}")
 
 
-def _told(doing: Coroutine[Any, Any, dict[str, object]]) -> Deferred[dict[str, object]]:
+def told(doing: Coroutine[Any, Any, dict[str, object]]) -> Deferred[dict[str, object]]:
     """Return what comes of it; what an operator can mend is a refusal."""
     return Deferred.fromCoroutine(_excused(doing))
 
@@ -227,7 +231,7 @@ async def _excused(
         return await doing
     except EtcdError as error:
         raise Refused(f"etcd: {error}") from error
-    except (InvalidRule, RulesUnknown) as error:
+    except (InvalidRule, RulesUnknown, InvalidWish) as error:
         raise Refused(str(error)) from error
 
 
@@ -289,7 +293,12 @@ def _tally_facts(counted: Tally) -> dict[str, object]:
     }
 
 
-def _text(arguments: Mapping[str, Any], name: str) -> str:
+def one_line(arguments: Mapping[str, Any], name: str) -> str:
+    """Return an argument that has to be there.
+
+    Raises:
+        Refused: it is not, or it is more than one line.
+    """
     value = arguments.get(name)
     if not isinstance(value, str) or not value or _CONTROL.search(value):
         raise Refused(f"{name} {value!r}: due one line of text")

@@ -2,18 +2,24 @@
 
 The processes of this data folder are asked over their socket files. Who there is
 stands in the registry, so any of them knows it; how somebody answers is known to those
-who have called him, and is added up.
+who have called him, and is added up. What is wanted of a process of another folder, or
+of another machine, goes by way of the registry, too.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from rum_twisted.cli.asking import Processes
-from rum_twisted.cli.invocation import Invocation, pass_invocation, process_operator
+from rum_twisted.cli.invocation import (
+    Invocation,
+    pass_invocation,
+    process_operator,
+    process_whereabouts,
+)
 from rum_twisted.cli.output import Facts, Output, as_json_option, iso
 from rum_twisted.control.client import NotAnswering
 from rum_twisted.rpc.metrics import p99_of
@@ -26,6 +32,15 @@ _HEADINGS: Final = (
     *("state", "weight", "calls", "errors", "p99"),
 )
 _BETWEEN_LOOKS: Final = 0.2  # seconds
+_BETWEEN_LOOKS_AFAR: Final = 0.5  # each of them is a question to etcd
+_HEARS_WITHIN: Final = 15.0  # seconds; etcd may stand still so long unnoticed
+_AIMS: Final = {"end": "gone", "stay": "inactive", "serve": "up"}
+_WORDS: Final = {
+    "gone": "ended",
+    "inactive": "aside",
+    "up": "serving",
+    "draining": "draining",
+}
 _MS: Final = 1000.0
 
 
@@ -70,35 +85,61 @@ def services(
         output.records(_HEADINGS, look())
 
 
+_within_option: Final = click.option(
+    "--within",
+    type=click.FloatRange(0.1, 60.0),
+    default=_HEARS_WITHIN,
+    show_default=True,
+    help="Seconds until a process elsewhere must have heard.",
+)
+
+
 @click.command()
 @click.argument("instance")
 @click.option(
     "--stay", is_flag=True, help="Let it run on, aside, until it is undrained."
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
+@_within_option
 @as_json_option
 @pass_invocation
 def drain(
-    invocation: Invocation, instance: str, *, stay: bool, no_wait: bool, as_json: bool
+    invocation: Invocation,
+    instance: str,
+    *,
+    stay: bool,
+    no_wait: bool,
+    within: float,
+    as_json: bool,
 ) -> None:
     """Take INSTANCE out of service: nobody calls it any more, and then it ends.
 
     `rumctl services` has the names. It leaves the registry first, answers what is
-    under way, and ends; whatever looks after it may start it again.
+    under way, and ends; whatever looks after it may start it again. It may run
+    anywhere: if it has no socket file in this data folder, it hears by the registry.
     """
     processes = Processes(invocation)
-    path = _place_of(processes, instance)
-    found = _asked(processes, path, "drain.begin", instance, stays=stay)
+    path, others = _place_of(processes, instance)
+    if path is None:
+        kind = "stay" if stay else "end"
+        found = _want(processes, instance, kind, others)
+    else:
+        found = _asked(processes, path, "drain.begin", instance, stays=stay)
     whom = f"{'+'.join(found['services'])} {instance}"
     processes.note("drain", whom, "stays" if stay else "ends")
-    if not no_wait:
-        found = _wait(processes, path, instance, found)
+    if path is None:
+        bound = 0.0 if no_wait else within
+        state = _wait_afar(processes, instance, _AIMS[kind], bound)
+    elif no_wait:
+        state = str(found["state"])
+    else:
+        state = str(_wait(processes, path, instance, found)["state"])
     words = {
+        "asked": f"{instance} is asked to, and has not heard as yet",
         "draining": f"{instance} takes no new calls",
         "aside": f"{instance} is drained, and stands aside",
         "ended": f"{instance} is drained, and has ended",
     }
-    state = str(found["state"])
     Output(as_json).done(
         words.get(state, f"{instance}: {state}"), name=instance, state=state
     )
@@ -106,33 +147,92 @@ def drain(
 
 @click.command()
 @click.argument("instance")
+@_within_option
 @as_json_option
 @pass_invocation
-def undrain(invocation: Invocation, instance: str, *, as_json: bool) -> None:
+def undrain(
+    invocation: Invocation, instance: str, *, within: float, as_json: bool
+) -> None:
     """Bring INSTANCE back into service, if it has not ended."""
     processes = Processes(invocation)
-    path = _place_of(processes, instance)
-    found = _asked(processes, path, "drain.undo", instance)
+    path, others = _place_of(processes, instance)
+    if path is None:
+        found = _want(processes, instance, "serve", others)
+    else:
+        found = _asked(processes, path, "drain.undo", instance)
     processes.note("undrain", f"{'+'.join(found['services'])} {instance}", "")
+    if path is None:
+        state = _wait_afar(processes, instance, _AIMS["serve"], within)
+        if state == "ended":
+            raise click.ClickException(f"{instance} has ended meanwhile")
     Output(as_json).done(f"{instance} serves again", name=instance, state="serving")
 
 
-def _place_of(processes: Processes, instance: str) -> Path:
-    """Return the socket file of a process.
-
-    Raises:
-        click.ClickException: no process that can be asked has this name.
-    """
+def _place_of(processes: Processes, instance: str) -> tuple[Path | None, list[str]]:
+    """Return the socket file of a process; ``None``, and who else can be asked here."""
     names: list[str] = []
     for path, found in processes.each("drain.look"):
         if found["name"] == instance:
-            return path
+            return path, []
         names.append(f"{found['name']} ({', '.join(found['services'])})")
-    raise click.ClickException(
-        f"{instance}: no process that can be asked here has this name; those that can "
-        f"are {', '.join(names) or 'none'} (a process of another data folder is asked "
-        "with that: --set 'data_dir=\"...\"')"
-    )
+    return None, names
+
+
+def _want(
+    processes: Processes, instance: str, kind: str, others: Sequence[str]
+) -> Mapping[str, Any]:
+    """Let a process that cannot be asked here know by the registry what is wanted.
+
+    Raises:
+        click.ClickException: it cannot be reached like that.
+    """
+    words = {"by": process_operator(), "where": process_whereabouts()}
+    try:
+        found: Mapping[str, Any] = processes.any(
+            "wish.make", name=instance, kind=kind, **words
+        )
+    except click.ClickException as error:
+        raise click.ClickException(
+            f"{instance}: no process that can be asked here has this name; those that "
+            f"can are {', '.join(others) or 'none'}. By way of the registry: "
+            f"{error.message}"
+        ) from error
+    return found
+
+
+def _wait_afar(processes: Processes, instance: str, aim: str, within: float) -> str:
+    """Wait until a process has heard, and then until it is done.
+
+    Args:
+        processes: any of them looks into the registry.
+        instance: the process.
+        aim: its state there, when it is done.
+        within: how long it may take to hear, in seconds; 0: do not wait.
+
+    Returns:
+        what it is at, in the words of one that can be asked.
+
+    Raises:
+        click.ClickException: it does not hear, or somebody wants something else.
+    """
+    until = time.monotonic() + within
+    while True:
+        found = processes.any("wish.look", name=instance)
+        state = found["state"]
+        if state in (aim, "gone") or (not within and state == "draining"):
+            return _WORDS[state]
+        if not within:
+            return "asked"
+        if found["is_heard"] and state == "draining":
+            until = time.monotonic() + within  # it has bounds of its own
+        elif time.monotonic() > until:
+            raise click.ClickException(
+                f"{instance} serves all the same: somebody else has undrained it"
+                if found["is_heard"] and state == "up"
+                else f"{instance} has not heard: it has lost etcd, or is older than "
+                "this; what is wanted of it is forgotten after a minute"
+            )
+        time.sleep(_BETWEEN_LOOKS_AFAR)  # noqa: TID251 - another process is awaited
 
 
 def _asked(

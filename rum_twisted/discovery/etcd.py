@@ -26,13 +26,22 @@ from rum_twisted.discovery.keys import (
     rule_key,
     rules_prefix,
     services_prefix,
+    wish_key,
+    wishes_prefix,
 )
 from rum_twisted.discovery.registration import Registration
 from rum_twisted.discovery.rules import UnreadableRule, decode_rule, encode_rule
 from rum_twisted.discovery.watch import Follower
+from rum_twisted.discovery.wishes import (
+    WISH_LIVES,
+    UnreadableWish,
+    decode_wish,
+    encode_wish,
+)
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import Wish
 
 __all__ = ["EtcdRegistry"]
 
@@ -62,6 +71,7 @@ class EtcdRegistry:
     """
 
     log = Logger()
+    refuses_wishes = ""
 
     def __init__(
         self,
@@ -76,6 +86,7 @@ class EtcdRegistry:
         self._base_path = base_path
         self._changed: Callable[[tuple[Instance, ...]], None] = lambda _: None
         self._ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None
+        self._wished: Callable[[tuple[Wish, ...]], None] = lambda _: None
         self._troubles: dict[str, str] = {}  # of listing ourselves, of reading
         self._registration = Registration(
             etcd,
@@ -90,7 +101,7 @@ class EtcdRegistry:
             etcd,
             clock,
             random,
-            prefix=all_prefix(base_path),  # one watch for instances and rules
+            prefix=all_prefix(base_path),  # one watch for all
             decode=self._decode,
             changed=self._tell,
             patience=Seconds(_PATIENCE * ttl),
@@ -98,6 +109,7 @@ class EtcdRegistry:
             troubled=partial(self._note, _READING),
             fine=partial(self._forget, _READING),
             ruled=self._tell_rules,
+            wished=self._tell_wishes,
         )
 
     @override
@@ -108,10 +120,12 @@ class EtcdRegistry:
         self,
         changed: Callable[[tuple[Instance, ...]], None],
         ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+        wished: Callable[[tuple[Wish, ...]], None] = lambda _: None,
     ) -> None:
         """Open it; see `IRegistry`."""
         self._changed = changed
         self._ruled = ruled
+        self._wished = wished
         self._etcd.start()
         self._registration.start()
 
@@ -125,6 +139,7 @@ class EtcdRegistry:
         await self._etcd.stop()
         self._changed = lambda _: None
         self._ruled = lambda _: None
+        self._wished = lambda _: None
         self._troubles.clear()
 
     def follow(self) -> None:
@@ -147,17 +162,20 @@ class EtcdRegistry:
         listing = await self._etcd.get_prefix(all_prefix(self._base_path))
         instances: list[Instance] = []
         rules: list[Posted] = []
+        wishes: list[Wish] = []
         for entry in listing.entries:
             try:
                 found = self._decode(entry.key, entry.value)
-            except (UnreadableInstance, UnreadableRule) as error:
+            except (UnreadableInstance, UnreadableRule, UnreadableWish) as error:
                 self.log.warn("passed over: {error}", error=error)
                 continue
             if isinstance(found, Rule):
                 rules.append(Posted(found, entry.revision))
+            elif isinstance(found, Wish):
+                wishes.append(found)
             elif found is not None:
                 instances.append(found)
-        return Overview(tuple(instances), tuple(rules))
+        return Overview(tuple(instances), tuple(rules), tuple(wishes))
 
     def post(self, service: str, rule: Rule | None, revision: int) -> Deferred[bool]:
         """Write a rule, if it is still the one that was read; see `IRegistry`."""
@@ -176,6 +194,21 @@ class EtcdRegistry:
         is_written: bool = await self._etcd.transaction(change)
         return is_written
 
+    def wish(self, wish: Wish) -> Deferred[None]:
+        """Let a process know what is wanted of it; see `IRegistry`."""
+        return Deferred.fromCoroutine(self._wish(wish))
+
+    async def _wish(self, wish: Wish) -> None:
+        # A lease that nobody renews: what nobody hears must not be heard much later.
+        grant = await self._etcd.grant(WISH_LIVES)
+        key = wish_key(self._base_path, wish.name)
+        await self._etcd.put(key, encode_wish(wish), grant.lease)
+
+    def take_up(self, name: str) -> Deferred[None]:
+        """Delete what is wanted of an instance; see `IRegistry`."""
+        deleted: Deferred[bool] = self._etcd.delete(wish_key(self._base_path, name))
+        return deleted.addCallback(lambda _: None)
+
     def health(self) -> RegistryHealth:
         """Tell how things stand; see `IRegistry`."""
         return RegistryHealth(
@@ -188,12 +221,14 @@ class EtcdRegistry:
             trouble="; ".join(dict.fromkeys(self._troubles.values())),
         )
 
-    def _decode(self, key: str, value: bytes) -> Instance | Rule | None:
+    def _decode(self, key: str, value: bytes) -> Instance | Rule | Wish | None:
         """Return what stands under a key; what a later version keeps there is none."""
         if key.startswith(services_prefix(self._base_path)):
             return decode(self._base_path, key, value)
         if key.startswith(rules_prefix(self._base_path)):
             return decode_rule(self._base_path, key, value)
+        if key.startswith(wishes_prefix(self._base_path)):
+            return decode_wish(self._base_path, key, value)
         return None
 
     def _tell(self, instances: tuple[Instance, ...]) -> None:
@@ -201,6 +236,9 @@ class EtcdRegistry:
 
     def _tell_rules(self, rules: tuple[Posted, ...]) -> None:
         self._ruled(rules)
+
+    def _tell_wishes(self, wishes: tuple[Wish, ...]) -> None:
+        self._wished(wishes)
 
     def _note_lease_trouble(self, error: Exception) -> None:
         # Etcd is away or stands still: when it is back, many may have been lost.

@@ -15,6 +15,7 @@ from zope.interface import Attribute, Interface
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import Wish
 
 __all__ = [
     "LARGEST_LISTING",
@@ -209,6 +210,7 @@ class Overview:
 
     instances: tuple[Instance, ...]
     rules: tuple[Posted, ...]
+    wishes: tuple[Wish, ...] = ()
 
 
 class IRegistry(Interface):
@@ -219,9 +221,12 @@ class IRegistry(Interface):
     is away.
     """
 
+    refuses_wishes = Attribute("Why nobody would hear of a wish; empty: they do.")
+
     def start(
         changed: Callable[[tuple[Instance, ...]], None],
         ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+        wished: Callable[[tuple[Wish, ...]], None] = lambda _: None,
     ) -> None:
         """Open it.
 
@@ -230,6 +235,7 @@ class IRegistry(Interface):
                 known and then after each change. While they are not known, as while
                 etcd has been away since the start, it is not called.
             ruled: called with all traffic rules, each time before that.
+            wished: called with all wishes, each time after that.
         """
 
     def stop() -> Deferred[None]:
@@ -275,6 +281,23 @@ class IRegistry(Interface):
             a Deferred that fires with whether it was written: it was not if the rule
             is another one by now. It fails with an ``EtcdError``, with
             ``RulesUnknown`` where rules cannot be kept, or with ``InvalidRule``.
+        """
+
+    def wish(wish: Wish) -> Deferred[None]:
+        """Let a process know what is wanted of it, in place of what was before.
+
+        A wish that nobody takes up within a minute is gone by itself.
+
+        Returns:
+            a Deferred that fires when it is written, or fails with an ``EtcdError``.
+        """
+
+    def take_up(name: str) -> Deferred[None]:
+        """Delete what is wanted of an instance: it has heard.
+
+        Returns:
+            a Deferred that fires when that is done, or fails with an ``EtcdError``; the
+            wish is gone all the same then, after a while.
         """
 
     def health() -> RegistryHealth:

@@ -1,4 +1,4 @@
-"""Where things lie in etcd: ``/rum/services/passport/NAME``, ``/rum/rules/passport``.
+"""Where things lie in etcd: ``/rum/services/SERVICE/NAME``, ``/rum/rules/SERVICE``.
 
 Source: docs/discovery.md, "What lies in etcd".
 """
@@ -12,16 +12,20 @@ from rum_twisted.terms.instance import Instance
 __all__ = [
     "all_prefix",
     "instance_key",
+    "name_of_wish",
     "rule_key",
     "rules_prefix",
     "service_and_name",
     "service_of_rule",
     "services_prefix",
     "unique_name",
+    "wish_key",
+    "wishes_prefix",
 ]
 
 _SERVICES: Final = "services"
 _RULES: Final = "rules"
+_WISHES: Final = "wishes"
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9.-]+")
 _HOST_LENGTH: Final = 40  # of a host's name, in that of an instance
 _CHANCE_BITS: Final = 48
@@ -58,11 +62,22 @@ def rule_key(base_path: str, service: str) -> str:
 
 def service_of_rule(base_path: str, key: str) -> str | None:
     """Return whose rule lies under this key; ``None``: nobody's."""
-    prefix = rules_prefix(base_path)
-    service = key.removeprefix(prefix)
-    if not key.startswith(prefix) or not service or "/" in service:
-        return None
-    return service
+    return _behind(rules_prefix(base_path), key)
+
+
+def wishes_prefix(base_path: str) -> str:
+    """Return what the keys of all wishes begin with."""
+    return f"{all_prefix(base_path)}{_WISHES}/"
+
+
+def wish_key(base_path: str, name: str) -> str:
+    """Return the key of what is wanted of the instance of this name."""
+    return f"{wishes_prefix(base_path)}{name}"
+
+
+def name_of_wish(base_path: str, key: str) -> str | None:
+    """Return the instance of which something is wanted; ``None``: that is no wish."""
+    return _behind(wishes_prefix(base_path), key)
 
 
 def instance_key(base_path: str, instance: Instance) -> str:
@@ -91,3 +106,9 @@ def unique_name(host: str, random: Random) -> str:
     """
     place = _UNFIT.sub("-", host)[:_HOST_LENGTH].strip(".-")
     return f"{place or 'rum'}-{random.getrandbits(_CHANCE_BITS):012x}"
+
+
+def _behind(prefix: str, key: str) -> str | None:
+    """Return the one word behind a prefix; ``None``: it is something else."""
+    word = key.removeprefix(prefix)
+    return word if key.startswith(prefix) and word and "/" not in word else None

@@ -1,6 +1,7 @@
 """Instances of this process alone: all roles in one, and no etcd."""
 
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from typing_extensions import override
@@ -15,8 +16,14 @@ from rum_twisted.discovery.interfaces import (
 )
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.rule import Posted, Rule
+from rum_twisted.terms.wish import Wish
 
 __all__ = ["MemoryRegistry"]
+
+_NO_WISHES: Final = (
+    'discovery.backend is not "etcd", so no process hears of what is wanted of it '
+    "elsewhere; run rumctl on its machine, with its data folder"
+)
 
 
 @implementer(IRegistry)
@@ -27,6 +34,8 @@ class MemoryRegistry:
         given: instances that are always there.
         refusal: why no traffic rules are kept; empty: they are.
     """
+
+    refuses_wishes = _NO_WISHES
 
     def __init__(self, given: tuple[Instance, ...] = (), refusal: str = "") -> None:
         self._given = given
@@ -47,6 +56,7 @@ class MemoryRegistry:
         self,
         changed: Callable[[tuple[Instance, ...]], None],
         ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+        wished: Callable[[tuple[Wish, ...]], None] = lambda _: None,
     ) -> None:
         """Begin; see `IRegistry`."""
         self._changed = changed
@@ -99,6 +109,14 @@ class MemoryRegistry:
                 self._rules[service] = Posted(rule, self._revision)
             self._tell()
         return succeed(is_current)
+
+    def wish(self, wish: Wish) -> Deferred[None]:
+        """Do nothing: nobody would hear of it; see `IRegistry`."""
+        return succeed(None)
+
+    def take_up(self, name: str) -> Deferred[None]:
+        """Do nothing: nothing is wanted here; see `IRegistry`."""
+        return succeed(None)
 
     def health(self) -> RegistryHealth:
         """Tell how things stand; see `IRegistry`."""

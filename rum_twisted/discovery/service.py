@@ -7,6 +7,9 @@ close but a watch that is no longer wanted, and nothing at etcd grows with the n
 of those who ask.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -19,8 +22,11 @@ from rum_twisted.discovery.rulebook import RuleBook, Ruled, RuleWatch
 from rum_twisted.terms.instance import Instance
 from rum_twisted.terms.measure import Measuring
 from rum_twisted.terms.rule import Posted, Rule
+from rum_twisted.terms.wish import Wish
 
-__all__ = ["DiscoveryClient"]
+__all__ = ["DiscoveryClient", "Wished"]
+
+Wished: TypeAlias = Callable[[tuple[Wish, ...]], None]
 
 
 class DiscoveryClient(Service):
@@ -37,6 +43,7 @@ class DiscoveryClient(Service):
         self._registry = registry
         self._directory = Directory()
         self._book = RuleBook()
+        self._wished: Wished | None = None
         self._is_following = False
         self._is_closing = False
         self._waiters: list[Deferred[None]] = []
@@ -77,7 +84,9 @@ class DiscoveryClient(Service):
         return waiter
 
     def _open(self) -> None:
-        self._registry.start(self._directory.replace, self._book.replace)
+        self._registry.start(
+            self._directory.replace, self._book.replace, self._tell_wishes
+        )
         if self._is_following:
             self._registry.follow()
 
@@ -142,6 +151,39 @@ class DiscoveryClient(Service):
         """
         self._follow()
         return self._book.watch(changed)
+
+    def heed(self, wished: Wished | None) -> None:
+        """Be told what is wanted of processes; there is one listener at most.
+
+        Args:
+            wished: called with all wishes after each change of anything, not during
+                this call; ``None``: be told nothing more.
+        """
+        self._wished = wished
+        if wished is not None:
+            self._follow()
+
+    def _tell_wishes(self, wishes: tuple[Wish, ...]) -> None:
+        if self._wished is None or not wishes:
+            return
+        try:
+            self._wished(wishes)
+        except Exception:  # noqa: BLE001 - the registry has more to tell
+            self.log.failure("discovery: a wish was not heeded")
+
+    @property
+    def refuses_wishes(self) -> str:
+        """Why nobody would hear of a wish, for an operator; empty: they do."""
+        refusal: str = self._registry.refuses_wishes
+        return refusal
+
+    def wish(self, wish: Wish) -> Deferred[None]:
+        """Let a process know what is wanted of it; see `IRegistry`."""
+        return self._registry.wish(wish)
+
+    def take_up(self, name: str) -> Deferred[None]:
+        """Delete what is wanted of an instance; see `IRegistry`."""
+        return self._registry.take_up(name)
 
     def look(self) -> Deferred[Overview]:
         """Read what stands in the registry now; see `IRegistry`."""

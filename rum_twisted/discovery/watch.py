@@ -45,9 +45,11 @@ from rum_twisted.discovery.interfaces import (
     RegistryState,
 )
 from rum_twisted.discovery.rules import UnreadableRule
+from rum_twisted.discovery.wishes import UnreadableWish
 from rum_twisted.terms.instance import Instance, InstanceState
 from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import Wish
 
 __all__ = ["CHECK_INTERVAL", "GRACE", "Follower"]
 
@@ -59,7 +61,7 @@ STEADY: Final = Seconds(5.0)  # a watch that lived so long has worked
 _EARLIER: Final = 0.5  # up to this share: a thousand processes do not stay in step
 _FULL: Final = Seconds(60.0)  # until a registry with too many is looked at again
 
-Decode: TypeAlias = Callable[[str, bytes], Instance | Rule | None]
+Decode: TypeAlias = Callable[[str, bytes], Instance | Rule | Wish | None]
 _Mark: TypeAlias = tuple[bool, str, int, int]
 """Whether etcd has it and we have not, or the other way round; key, revision, lease."""
 
@@ -67,16 +69,17 @@ _Mark: TypeAlias = tuple[bool, str, int, int]
 class Follower:
     """A copy of what stands below a prefix.
 
-    Invariant: ``_marks`` is what etcd has told, and ``_shown`` and ``_rules`` what we
-    tell: those of it that are readable, and those of ``_fading``, which etcd has no
-    more.
+    Invariant: ``_marks`` is what etcd has told, and ``_shown``, ``_rules`` and
+    ``_wishes`` what we tell: those of it that are readable, and those of ``_fading``,
+    which etcd has no more.
 
     Args:
         etcd: what is followed.
         clock: for waits and checks.
         random: spreads them.
         prefix: what the keys begin with.
-        decode: makes an instance or a rule of a key and its value; ``None``: neither.
+        decode: makes an instance, a rule or a wish of a key and its value; ``None``: it
+            is something else.
         changed: called with all instances when they are known and after changes.
         patience: how long nobody is taken off the list after an outage.
         asks: whether to ask etcd now and then if it still answers. Who renews a lease
@@ -84,6 +87,7 @@ class Follower:
         troubled: called with what each trial failed with.
         fine: called when a watch is up.
         ruled: called with all rules, each time before ``changed`` is.
+        wished: called with all wishes, each time after ``changed`` is.
     """
 
     log = Logger()
@@ -102,6 +106,7 @@ class Follower:
         troubled: Callable[[Exception], None] = lambda _: None,
         fine: Callable[[], None] = lambda: None,
         ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None,
+        wished: Callable[[tuple[Wish, ...]], None] = lambda _: None,
     ) -> None:
         self.state = RegistryState.STOPPED
         self._etcd = etcd
@@ -115,11 +120,13 @@ class Follower:
         self._troubled = troubled
         self._fine = fine
         self._ruled = ruled
+        self._wished = wished
         self._backoff = Backoff(random)
         self._revision = 0  # 0: nothing is known yet
         self._marks: dict[str, tuple[int, int]] = {}
         self._shown: dict[str, Instance] = {}
         self._rules: dict[str, Posted] = {}
+        self._wishes: dict[str, Wish] = {}
         self._fading: dict[str, float] = {}
         self._patient_until = 0.0
         self._gathering: IDelayedCall | None = None
@@ -149,8 +156,9 @@ class Follower:
             self.state = RegistryState.CONNECTING
             self._is_wanted = True
             self._revision = 0
-            for known in (self._marks, self._shown, self._rules, self._fading):
+            for known in (self._marks, self._shown, self._rules, self._wishes):
                 known.clear()
+            self._fading.clear()
             self._running = Deferred.fromCoroutine(self._run())
             self._running.addErrback(self._ended)
 
@@ -327,13 +335,16 @@ class Follower:
         self._fading.pop(key, None)
         try:
             found = self._decode(key, entry.value)
-        except (UnreadableInstance, UnreadableRule) as error:
+        except (UnreadableInstance, UnreadableRule, UnreadableWish) as error:
             # A rule stays as it was: without one, a bad version gets its share.
             self._shown.pop(key, None)
+            self._wishes.pop(key, None)
             self.log.warn("passed over: {error}", error=error)
             return
         if isinstance(found, Rule):
             self._rules[key] = Posted(found, entry.revision)
+        elif isinstance(found, Wish):
+            self._wishes[key] = found
         elif found is not None:
             self._shown[key] = found
 
@@ -349,6 +360,7 @@ class Follower:
     def _remove(self, key: str) -> None:
         self._marks.pop(key, None)
         self._rules.pop(key, None)
+        self._wishes.pop(key, None)
         instance = self._shown.get(key)
         if instance is None:
             return
@@ -386,6 +398,7 @@ class Follower:
         if self._is_wanted:
             self._ruled(tuple(self._rules.values()))
             self._changed(tuple(self._shown.values()))
+            self._wished(tuple(self._wishes.values()))
 
     # Checking.
 

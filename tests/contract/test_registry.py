@@ -1,5 +1,6 @@
 """What every registry promises, wherever its instances are listed."""
 
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -15,10 +16,12 @@ from rum_twisted.discovery.static import static_registry
 from rum_twisted.terms.instance import InstanceState
 from rum_twisted.terms.rule import Posted
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import Wish, WishKind
 from tests.support.etcd_case import CLOCK, EtcdTestCase, shared_etcd, until
 from tests.support.instances import Told, make_instance
 from tests.support.memory_etcd import MemoryEtcd, MemoryStore
 from tests.support.rules import make_rule
+from tests.support.wishes import make_wish
 
 TTL = Seconds(5.0)
 
@@ -31,6 +34,7 @@ class Contract:
 
         given: tuple[str, ...] = ()  # names that are always there
         keeps_rules = True
+        hears_wishes = False
 
         def make_registry(self) -> IRegistry:
             """Return a registry that is not started."""
@@ -200,6 +204,34 @@ class Contract:
             await until(lambda: told[-1] == (), "its end is told")
             self.assertEqual((await self.registry.look()).rules, ())
 
+        async def test_wishes(self) -> None:
+            """A wish is told until it is taken up; where nobody would hear, why."""
+            self.assertEqual(not self.registry.refuses_wishes, self.hears_wishes)
+            if not self.hears_wishes:
+                self.assertIn("data folder", self.registry.refuses_wishes)
+                await self.registry.wish(make_wish("a-1"))
+                await self.registry.take_up("a-1")
+                return
+            told: list[tuple[Wish, ...]] = []
+            self.registry.start(self.told, wished=told.append)
+            self.registry.follow()
+            self.registry.register(make_instance())
+            await self.names_are("a-1")
+            for kind in (WishKind.STAY, WishKind.END):  # the last one counts
+                wish = make_wish("a-1", kind)
+                await self.registry.wish(wish)
+                await until(partial(self.is_last, told, (wish,)), "it is told")
+                self.assertEqual((await self.registry.look()).wishes, (wish,))
+            await self.registry.take_up("a-1")
+            await until(lambda: told[-1] == (), "its end is told")
+            self.assertEqual((await self.registry.look()).wishes, ())
+            await self.registry.take_up("a-1")  # twice does no harm
+            await self.names_are("a-1")
+
+        def is_last(self, told: list[tuple[Wish, ...]], due: tuple[Wish, ...]) -> bool:
+            """Tell whether these wishes were told last."""
+            return bool(told) and told[-1] == due
+
         async def test_looking(self) -> None:
             """Who is there is told at once."""
             self.start()
@@ -212,6 +244,7 @@ class Contract:
         """The promises of one that several processes share."""
 
         base_path = "/rum"
+        hears_wishes = True
 
         def make_etcd_connection(self) -> IEtcd:
             """Return another process's connection."""

@@ -101,9 +101,21 @@ class NetworkTestCase(AsyncioTestCase):
         """Do what blocks, in a thread."""
         return await future(deferToThread(function, *arguments))
 
-    async def start(self, role: str, name: str, version: str) -> Role:
-        """Start a process; return it when it serves."""
-        socket = self.roles.folder / "data" / f"control-{name}.sock"
+    async def start(
+        self, role: str, name: str, version: str, *, elsewhere: bool = False
+    ) -> Role:
+        """Start a process; return it when it serves.
+
+        Args:
+            role: what it plays.
+            name: of its files.
+            version: that it says it is.
+            elsewhere: its socket file is where rumctl does not look, as on a machine
+                of its own.
+        """
+        folder = self.roles.folder / ("elsewhere" if elsewhere else "data")
+        folder.mkdir(exist_ok=True)
+        socket = folder / f"control-{name}.sock"
         process = self.roles.start(
             role,
             f'services.version="{version}"',
@@ -240,15 +252,17 @@ class RollingRestartTests(NetworkTestCase):
         return self.run_long(self.check())
 
     async def check(self) -> None:
-        """Replace all processes but the pergola."""
+        """Replace all processes but the pergola; half of them are drained elsewhere."""
         folder = self.roles.folder / "data" / "plugins"
         folder.mkdir(parents=True)
         (folder / "veto.py").write_text(VETO, "ascii")
         await self.aside(self.etcd.start_and_wait)
-        pergola, *_ = await asyncio.gather(
+        pergola, *others = await asyncio.gather(
             self.start("pergola", "pergola", "old"),
             *(
-                self.start(service, f"{service}-{number}", "old")
+                self.start(
+                    service, f"{service}-{number}", "old", elsewhere=bool(number)
+                )
                 for service in PLAYED
                 for number in range(OF_EACH)
             ),
@@ -287,6 +301,13 @@ class RollingRestartTests(NetworkTestCase):
         self.assertGreaterEqual(pergola.log.count("extend this server"), 2)
         self.assertNotIn("are gone", pergola.log)
         self.assertTrue(await self.aside(pilot.is_online))
+        for number, process in enumerate(others):
+            is_elsewhere = "by way of the registry" in process.log
+            self.assertEqual(is_elsewhere, bool(number % OF_EACH))
+            self.assertIn("drain: this process ends", process.log)
+        audit = (self.roles.folder / "data" / "audit.jsonl").read_text("utf-8")
+        for instance in old:
+            self.assertIn(f"{instance['service']} {instance['name']}", audit)
 
     async def prepare_load(self) -> _Load:
         """Return calls that find their way as a pergola's do, and know where to."""

@@ -11,11 +11,13 @@ from rum_twisted.assembly.drain import QUIET, Drain, DrainState
 from rum_twisted.assembly.fabric import Listing
 from rum_twisted.config import ServicesSettings
 from rum_twisted.control.lines import Refused
-from rum_twisted.discovery.memory import MemoryRegistry
+from rum_twisted.discovery.errors import EtcdUnavailable
 from rum_twisted.discovery.service import DiscoveryClient
 from rum_twisted.rpc.servicing import UnderWay
 from rum_twisted.terms.instance import InstanceState
 from rum_twisted.terms.units import Seconds
+from rum_twisted.terms.wish import Wish, WishKind
+from tests.support.wishes import WishfulRegistry, make_wish
 
 WITHIN = Seconds(5.0)
 ENOUGH = QUIET + 0.2  # seconds
@@ -28,7 +30,8 @@ class DrainTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Play it."""
         self.clock = Clock()
-        self.discovery = DiscoveryClient(MemoryRegistry())
+        self.registry = WishfulRegistry()
+        self.discovery = DiscoveryClient(self.registry)
         self.discovery.startService()
         self.listing = Listing(
             self.discovery,
@@ -47,6 +50,7 @@ class DrainTests(SynchronousTestCase):
         """Return what drains it, started."""
         drain = Drain(
             self.listing,
+            self.discovery,
             (self.under_way, self.plugins),
             self.clock,
             WITHIN,
@@ -144,7 +148,7 @@ class DrainTests(SynchronousTestCase):
         self.say("begin", stays=True)
         self.pass_time(ENOUGH)
         self.assertEqual((self.ends, self.drain.state), (0, DrainState.ASIDE))
-        self.assertIs(self.state(), InstanceState.DRAINING)
+        self.assertIs(self.state(), InstanceState.INACTIVE)
         self.assertEqual(self.say("undo")["state"], "serving")
         self.assertIs(self.state(), InstanceState.UP)
         self.refuse("not drained", "undo")
@@ -194,3 +198,62 @@ class DrainTests(SynchronousTestCase):
         self.pass_time(60.0)
         self.assertEqual(self.ends, 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    # From elsewhere.
+
+    def want(self, kind: WishKind, **fields: Any) -> Wish:
+        """Let something be wanted of this process by way of the registry."""
+        wish = make_wish(self.listing.instance_name, kind, **fields)
+        self.registry.wish(wish)
+        return wish
+
+    def test_wanted_elsewhere(self) -> None:
+        """It drains and ends; the wish is gone as soon as it was heard."""
+        with capturedLogs() as events:
+            self.want(WishKind.END)
+        self.assertIs(self.state(), InstanceState.DRAINING)
+        self.assertEqual(self.registry.wishes, {})
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+        (line,) = [text for text in map(formatEvent, events) if text]
+        self.assertIn("takes no new calls (root, 10.0.0.9, by way of", line)
+
+    def test_wanted_aside_and_back(self) -> None:
+        """Each wish is done once, however often the registry tells of something."""
+        self.registry.is_deaf = True  # to what is to be deleted
+        self.want(WishKind.STAY)
+        self.pass_time(ENOUGH)
+        self.assertIs(self.state(), InstanceState.INACTIVE)
+        self.say("undo")
+        self.registry.tell()
+        self.assertIs(self.state(), InstanceState.UP)
+        self.want(WishKind.STAY, asked=Seconds(2.0))
+        self.pass_time(ENOUGH)
+        self.want(WishKind.SERVE)
+        self.assertIs(self.state(), InstanceState.UP)
+        with capturedLogs() as events:
+            self.want(WishKind.SERVE, asked=Seconds(3.0))
+        self.assertIn("not done", str(formatEvent(events[-1])))
+        self.assertEqual(self.ends, 0)
+
+    def test_wanted_of_another(self) -> None:
+        """A wish for somebody else is left to him."""
+        self.registry.wish(make_wish("other", WishKind.END))
+        self.assertIs(self.state(), InstanceState.UP)
+        self.assertEqual(list(self.registry.wishes), ["other"])
+
+    def test_wish_that_cannot_be_deleted(self) -> None:
+        """It is done all the same, and goes by itself."""
+        self.registry.trouble = EtcdUnavailable("h:1: no answer")
+        self.want(WishKind.END)
+        self.pass_time(ENOUGH)
+        self.assertEqual(self.ends, 1)
+
+    def test_nothing_is_heard_after_the_stop(self) -> None:
+        """Nor where clients are connected."""
+        self.drain.stopService()
+        self.want(WishKind.END)
+        self.assertIs(self.state(), InstanceState.UP)
+        self.drain = self.make(serves_clients=True)
+        self.registry.tell()
+        self.assertIs(self.state(), InstanceState.UP)

@@ -58,7 +58,8 @@ class Process:
                 self.asked.append(question)
                 command = question["command"]
                 if command in self._answers:
-                    answer = {"result": self._answers[command]}
+                    result = self._answers[command]
+                    answer = {"result": result() if callable(result) else result}
                 else:
                     answer = {"error": f"no such command: {command}"}
                 lines.write(json.dumps(answer).encode() + b"\n")
@@ -312,9 +313,69 @@ class DrainTests(TrafficTestCase):
         waited = self.say("drain", "b", "--no-wait")
         self.assertEqual(waited["state"], "draining")
 
+    def play_pergola(self, *looks: str, is_heard: bool = True) -> Process:
+        """Let a pergola be there, and a process elsewhere that gets on like this."""
+        states = list(looks)
+
+        def look() -> dict[str, Any]:
+            state = states.pop(0) if len(states) > 1 else states[0]
+            return {"name": "w", "state": state, "is_heard": is_heard}
+
+        return self.play(
+            "pergola",
+            drain_look={"name": "p", "services": ["pergola"], "state": "serving"},
+            wish_make={"name": "w", "state": "up", "services": ["weather"]},
+            wish_look=look,
+            audit_note=None,
+        )
+
+    def test_process_of_another_machine(self) -> None:
+        """It hears by the registry; who wants it is noted here."""
+        pergola = self.play_pergola("up", "draining", "gone")
+        self.assertEqual(self.say("drain", "w")["state"], "ended")
+        (made,) = pergola.said("wish.make")
+        self.assertEqual((made["name"], made["kind"]), ("w", "end"))
+        self.assertTrue(made["by"])
+        self.assertTrue(made["where"])
+        (note,) = pergola.said("audit.note")
+        self.assertEqual(
+            (note["act"], note["whom"], note["detail"]), ("drain", "weather w", "ends")
+        )
+        self.assertEqual(len(pergola.said("wish.look")), 3)
+
+    def test_process_of_another_machine_aside_and_back(self) -> None:
+        """So is one that stays, or comes back; nobody waits who does not want to."""
+        pergola = self.play_pergola("draining", "inactive", "up", "draining", "up")
+        self.assertEqual(self.say("drain", "w", "--stay")["state"], "aside")
+        self.assertEqual(self.say("undrain", "w")["state"], "serving")
+        waited = self.say("drain", "w", "--stay", "--no-wait")
+        self.assertEqual(waited["state"], "draining")
+        waited = self.say("drain", "w", "--no-wait")
+        self.assertEqual(waited["state"], "asked")
+        kinds = [made["kind"] for made in pergola.said("wish.make")]
+        self.assertEqual(kinds, ["stay", "serve", "stay", "end"])
+
+    def test_process_of_another_machine_that_has_ended(self) -> None:
+        """It cannot be brought back."""
+        self.play_pergola("inactive", "gone")
+        self.assert_refused(self.ctl("undrain", "w"), "has ended meanwhile")
+
+    def test_process_of_another_machine_does_not_hear(self) -> None:
+        """That is said after a while; so is that somebody else has undrained it."""
+        words = ("drain", "w", "--within", "0.1")
+        self.play_pergola("up", is_heard=False)
+        self.assert_refused(self.ctl(*words), "has not heard")
+
+    def test_process_of_another_machine_is_undrained(self) -> None:
+        """By somebody else, while we wait: that is said."""
+        words = ("drain", "w", "--within", "0.1")
+        self.play_pergola("up")
+        self.assert_refused(self.ctl(*words), "serves all the same")
+
     def test_name_that_nobody_has(self) -> None:
         """Those who can be asked are named."""
         facts = {"services": ["weather"], "state": "serving", "name": "a"}
         self.play("weather", drain_look=facts)
         for command in ("drain", "undrain"):
-            self.assert_refused(self.ctl(command, "x"), "a (weather)")
+            for words in ("a (weather)", "no such command: wish.make"):
+                self.assert_refused(self.ctl(command, "x"), words)

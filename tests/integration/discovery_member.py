@@ -19,7 +19,7 @@ from typing import Any, Final
 __all__ = ["Member"]
 
 _ROOT: Final = Path(__file__).parents[2]
-_PATIENCE: Final = 20.0  # seconds, until a process is listed
+_PATIENCE: Final = 60.0  # seconds, until a process is listed
 
 
 class Member:

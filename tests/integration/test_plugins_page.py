@@ -8,8 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from tests.support.page import Block, Reader, blocks_of
-from tests.support.roles import quiet_port
-from tests.support.twistd import ROOT
+from tests.support.twistd import ROOT, free_port
 
 PAGE = ROOT / "docs" / "plugins.md"
 PORTS = ("6809", "6819", "7001", "7002")
@@ -24,7 +23,7 @@ class PageTests(SynchronousTestCase):
         """Take the page, and an empty folder."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        words = {port: str(quiet_port()) for port in PORTS}
+        words = {port: str(free_port()) for port in PORTS}
         # On the page it is where it is by default; here others may have that port.
         listen = f'listen = ["tcp:{words["6809"]}:interface=127.0.0.1"]'
         words[listen] = f'http = ""\n{listen}'

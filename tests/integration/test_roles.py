@@ -16,8 +16,8 @@ from rum_twisted.rpc.health import is_serving
 from rum_twisted.terms.units import Seconds
 from tests.support.certificates import Authority, Identity
 from tests.support.etcd import PATIENCE, Etcd
-from tests.support.roles import Pilot, Role, Roles, quiet_port, wait_until
-from tests.support.twistd import run_twistd
+from tests.support.roles import Pilot, Role, Roles, wait_until
+from tests.support.twistd import free_port, run_twistd
 
 PASSWORD = "secret"
 MEMBERS = f"1000001 {PASSWORD} 1\n1000005 {PASSWORD} 5\n1000011 {PASSWORD} 11\n"
@@ -27,6 +27,8 @@ ALL = ("pergola", "passport", "weather")
 TTL = 2  # seconds, of the processes' leases
 NOT_YET = 1.0  # seconds, in which an answer would have come
 LOCKED_AFTER = 5  # wrong passwords
+# Who logs on while there is no passport waits as long as this machine needs.
+PATIENT = ("pergola.login_timeout=300", "accounts.answer_within=240")
 HEAVY = ("_sqlalchemy", "sqlalchemy", "_argon2", "OpenSSL", "cryptography")
 
 
@@ -66,7 +68,7 @@ class RolesTestCase(SynchronousTestCase):
         self.addCleanup(roles.kill)
         return roles
 
-    def over_etcd(self) -> Roles:
+    def over_etcd(self, *settings: str) -> Roles:
         """Return a network whose processes find each other in an etcd."""
         self.etcd = Etcd(Path(self.mktemp()))
         self.addCleanup(self.etcd.kill)
@@ -75,6 +77,7 @@ class RolesTestCase(SynchronousTestCase):
             'discovery.backend="etcd"',
             f'discovery.endpoints=["{self.etcd.endpoint}"]',
             f"discovery.lease_ttl={TTL}",
+            *settings,
         )
 
     def over_tls(self, authority: Authority) -> Roles:
@@ -194,7 +197,7 @@ class StaticTests(RolesTestCase):
 
     def test_killed_passport(self) -> None:
         """Who is online stays; who logs on meanwhile waits until it is back."""
-        roles = self.network()
+        roles = self.network(*PATIENT)
         processes = self.each_alone(roles)
         online = self.pilot(roles)
         online.until("#TMserver:KLM1")
@@ -340,7 +343,7 @@ class EtcdTests(RolesTestCase):
 
     def test_killed_passport(self) -> None:
         """Logons wait for the next one, wherever it is started."""
-        roles = self.over_etcd()
+        roles = self.over_etcd(*PATIENT)
         processes = self.each_alone(roles)
         online = self.pilot(roles)
         online.until("#TMserver:KLM1")
@@ -354,7 +357,7 @@ class EtcdTests(RolesTestCase):
 
     def test_second_passport_takes_over(self) -> None:
         """With two, nobody waits long when one is killed."""
-        roles = self.over_etcd()
+        roles = self.over_etcd(*PATIENT)
         self.each_alone(roles)
         second = roles.start("passport", name="second").ready()
         wait_until(lambda: self.listed("passport") == len(ALL) - 1, "both are listed")
@@ -366,14 +369,14 @@ class EtcdTests(RolesTestCase):
         """A whole server lends its accounts and its weather to a second front."""
         roles = self.over_etcd()
         whole = roles.start(",".join(ALL), name="whole").ready()
-        roles.port = quiet_port()
+        roles.port = free_port()
         front = roles.start("pergola", 'status.whazzup=""', name="front").ready()
         self.assert_it_works(roles)
         self.assert_clean(whole, front)
 
     def test_etcd_is_down_at_the_start(self) -> None:
         """A front serves anyway: clients read why they cannot log on yet, or wait."""
-        roles = self.over_etcd()
+        roles = self.over_etcd(*PATIENT)
         self.etcd.kill()
         started = [roles.start(role) for role in ALL]
         for process in started:

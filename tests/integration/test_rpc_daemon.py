@@ -17,7 +17,7 @@ from typing import Final
 from twisted.trial.unittest import SynchronousTestCase
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 20.0  # seconds, until a test gives up on a process
+PATIENCE: Final = 60.0  # seconds, until a test gives up on a process
 
 # Serves weather, asks itself for some, and writes down what it was told: first the
 # report, then, when it is stopped, that everything has been closed.

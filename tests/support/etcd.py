@@ -20,7 +20,7 @@ from tests.support.twistd import free_port
 
 __all__ = ["PATIENCE", "Etcd", "cluster_of"]
 
-PATIENCE: Final = 20.0  # seconds until a test gives up on something
+PATIENCE: Final = 60.0  # seconds until a test gives up on something
 _BETWEEN_TRIALS: Final = 0.05  # seconds
 
 # What docs/discovery.md recommends, with the compaction's time made short.

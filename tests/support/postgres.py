@@ -25,7 +25,7 @@ from tests.support.twistd import free_port
 
 __all__ = ["Postgres", "shared_postgres"]
 
-PATIENCE: Final = 60.0  # seconds; initdb takes some on a small machine
+PATIENCE: Final = 120.0  # seconds; initdb takes some on a small machine
 _BETWEEN_LOOKS: Final = 0.05  # seconds
 _NOBODY: Final = 65534
 _OWNER: Final = "rum"

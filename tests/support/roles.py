@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import select
 import signal
 import socket
@@ -14,26 +13,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from tests.support.twistd import PATIENCE, ROOT
+from tests.support.twistd import PATIENCE, ROOT, free_port
 
-__all__ = ["Pilot", "Role", "Roles", "quiet_port", "wait_until"]
+__all__ = ["Pilot", "Role", "Roles", "wait_until"]
 
 _TWISTD: Final = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 _UP: Final = " is up."
 _BETWEEN_TRIALS: Final = 0.05  # seconds
-_QUIET_PORTS: Final = range(15_000, 32_000)  # Linux's own begin at 32768
-
-
-def quiet_port() -> int:
-    """Return a free TCP port that the kernel gives to nobody by itself.
-
-    Processes that listen where they like, or connect, would take any other before
-    the one that it is for has started.
-    """
-    while True:
-        port = secrets.choice(_QUIET_PORTS)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def wait_until(is_so: Callable[[], object], what: str) -> None:
@@ -166,9 +152,9 @@ class Roles:
 
     def __init__(self, folder: Path, *settings: str, config: str = "") -> None:
         self.folder = folder
-        self.port = quiet_port()
+        self.port = free_port()
         self.grpc_ports = {
-            role: quiet_port() for role in ("passport", "weather", "plugin")
+            role: free_port() for role in ("passport", "weather", "plugin")
         }
         self._is_static = not any(word.startswith("discovery.") for word in settings)
         listed = ", ".join(

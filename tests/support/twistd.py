@@ -1,6 +1,8 @@
 """The real ``twistd rum``, as an operator starts it, for integration tests."""
 
+import itertools
 import os
+import secrets
 import select
 import signal
 import socket
@@ -16,9 +18,13 @@ from typing import IO, Final
 __all__ = ["PATIENCE", "Finished", "Server", "free_port", "run_twistd", "serve"]
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 20.0  # seconds until a test gives up on a process
+PATIENCE: Final = 60.0  # seconds until a test gives up on a process
 _BETWEEN_TRIALS: Final = 0.05  # seconds
 _TERMINAL: Final = "terminal.txt"
+
+_PORTS: Final = range(15_000, 32_000)  # those that Linux gives away begin at 32768
+# Each is given once before one comes again: who asked for it may not listen yet.
+_TURN: Final = itertools.count(secrets.randbelow(len(_PORTS)))
 
 # The program ``twistd`` itself, whatever folder it was installed to.
 _TWISTD: Final = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
@@ -108,10 +114,15 @@ class _ProcessHandle:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback interface that nobody uses.
+
+    The kernel gives it to nobody by itself: processes that listen where they like, or
+    connect, would take any other before the one that it is for has started.
+    """
+    while True:
+        port = _PORTS[next(_TURN) % len(_PORTS)]
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def run_twistd(folder: Path, *arguments: str) -> Finished:

@@ -2,11 +2,12 @@
 
 It belongs to the tests alone: a server has nothing of the kind. Settings stand in the
 variable ``STANDSTILL``, one assignment a line; the file ``stand-still`` in the working
-directory says for how many seconds, and goes when that begins.
+directory says for how many seconds at most, and goes when that begins. It ends earlier
+when somebody writes to the pipe ``go-on``.
 """
 
 import os
-import time
+import select
 from pathlib import Path
 
 from twisted.application.service import Application, Service
@@ -16,6 +17,7 @@ from typing_extensions import override
 from rum_twisted.tap import Options, makeService
 
 ORDER = Path("stand-still")
+END = Path("go-on")
 
 
 class Standstill(Service):
@@ -25,18 +27,21 @@ class Standstill(Service):
     def startService(self) -> None:
         """Begin to look."""
         super().startService()
+        os.mkfifo(END)
         LoopingCall(self.look).start(0.1)
 
     def look(self) -> None:
         """Stand still if that was ordered."""
-        if ORDER.exists():
-            seconds = float(ORDER.read_text("ascii"))
+        order = ORDER.read_text("ascii") if ORDER.exists() else ""
+        if order:  # else it is just being written
             ORDER.unlink()
-            self.hold_everybody_up(seconds)
+            self.hold_everybody_up(float(order))
 
     def hold_everybody_up(self, seconds: float) -> None:
-        """Do nothing else for so long."""
-        time.sleep(seconds)  # noqa: TID251 - that is the point
+        """Do nothing else for so long, or until that is enough."""
+        end = os.open(END, os.O_RDWR)
+        select.select([end], [], [], seconds)
+        os.close(end)
 
 
 options = Options()

@@ -1,10 +1,12 @@
 """The database fails in every way that it has, with real logons and real sessions."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -38,10 +40,13 @@ from tests.support.members import STAFF, make_member
 from tests.support.postgres import Postgres, shared_postgres
 from tests.support.twistd import free_port
 
-QUERY_TIMEOUT: Final = Seconds(1.0)
-WITHIN: Final = Seconds(20.0)
+QUERY_TIMEOUT: Final = Seconds(2.0)
+UNHURRIED: Final = Seconds(30.0)  # the same, where no answer is to be late
+WITHIN: Final = Seconds(120.0)
+PATIENCE: Final = 200.0  # seconds until a test gives up
 INTERVAL: Final = Seconds(0.2)
-LONGEST_TURN: Final = 0.5  # seconds; far above what a turn takes, far below a wait
+LONGEST_TURN: Final = 1.0  # seconds; far above what a turn takes, below any wait
+SCHEDULER: Final = Path("/proc/thread-self/schedstat")
 PASSWORD: Final = "pw"
 
 # Holds an SQLite file so that nobody may even read it, until its input ends.
@@ -57,20 +62,35 @@ connection.execute("COMMIT")
 """
 
 
+def time_of_our_own() -> float:
+    """Return a time that stands still while this thread only waits for a CPU."""
+    try:
+        in_line = int(SCHEDULER.read_text("ascii").split()[1])
+    except OSError:
+        in_line = 0  # not Linux: a busy machine counts as ours
+    return time.monotonic() - in_line / 1e9
+
+
 class Server:
     """What a server has of accounts, on the running loop."""
 
-    def __init__(self, url: str, folder: Path, within: Seconds = WITHIN) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        within: Seconds = WITHIN,
+        query_timeout: Seconds = QUERY_TIMEOUT,
+    ) -> None:
         self.clock = LoopClock()
         self.url = database_url(url, folder)
         self.directory = AccountDirectory(
-            make_engine(self.url, query_timeout=QUERY_TIMEOUT), self.now
+            make_engine(self.url, query_timeout=query_timeout), self.now
         )
         self.database = PatientDatabase(
             self.url,
             self.directory,
             self.clock,
-            query_timeout=QUERY_TIMEOUT,
+            query_timeout=query_timeout,
             migrate=lambda: deferred(self._upgrade()),
             random=Random(1),  # noqa: S311 - for jitter
         )
@@ -111,9 +131,9 @@ class Server:
     async def _watch_turns(self) -> None:
         """Measure how long whoever is online would have had to wait."""
         while True:
-            begun = self.clock.seconds()
+            begun = time_of_our_own()
             await asyncio.sleep(0.01)
-            waited = self.clock.seconds() - begun - 0.01
+            waited = time_of_our_own() - begun - 0.01
             self.longest_turn = max(self.longest_turn, waited)
 
     async def add_members(self, count: int) -> None:
@@ -176,28 +196,41 @@ class OutageTestCase(RunningLoopTestCase):
         self,
         url: str,
         work: Callable[[Server], Awaitable[None]],
-        within: Seconds = WITHIN,
+        **bounds: Seconds,
     ) -> None:
         """Run a test with a server."""
 
         async def run() -> None:
-            server = Server(url, self.folder, within)
+            server = Server(url, self.folder, **bounds)
             try:
                 await work(server)
             finally:
                 await server.stop()
             self.assertLess(server.longest_turn, LONGEST_TURN)
 
-        self.run_on_loop(run())
+        self.run_on_loop(run(), within=PATIENCE)
 
-    async def visits(self, server: Server, count: int) -> dict[str, bool]:
-        """Return of each member whether his one session is open."""
-        found = {}
-        for number in range(count):
-            sessions = await server.directory.sessions(f"{number}", 10)
-            self.assertEqual(len(sessions), 1, f"sessions of {number}")
-            found[f"{number}"] = sessions[0].is_open
-        return found
+    async def visited(self, server: Server, count: int, still_open: int) -> None:
+        """Return when so many members have one session each, so many of them open."""
+        due = [1] * count, still_open
+        found: object = None
+        deadline = server.clock.seconds() + PATIENCE / 2
+        while found != due:
+            self.assertLess(server.clock.seconds(), deadline, found)
+            await asyncio.sleep(INTERVAL)
+            numbers, is_open = [], 0
+            for number in range(count):
+                sessions = await server.directory.sessions(f"{number}", 10)
+                numbers.append(len(sessions))
+                is_open += sum(session.is_open for session in sessions)
+            found = numbers, is_open
+
+    async def until(self, server: Server, is_so: Callable[[], object]) -> None:
+        """Return when something is so."""
+        deadline = server.clock.seconds() + PATIENCE / 2
+        while not is_so():
+            self.assertLess(server.clock.seconds(), deadline)
+            await asyncio.sleep(0.02)
 
 
 class PostgresOutageTests(OutageTestCase):
@@ -227,15 +260,12 @@ class PostgresOutageTests(OutageTestCase):
                         await asyncio.sleep(0.01)
                 for _ in range(20):
                     server.log_off()
-                await asyncio.sleep(2)
-                self.assertFalse(server.database.is_there)
+                await self.until(server, lambda: not server.database.is_there)
                 await asyncio.to_thread(self.postgres.start)
                 await asyncio.gather(*logons)
                 for _ in range(20):
                     server.log_off()
-                await asyncio.sleep(5 * INTERVAL)
-            visits = await self.visits(server, count)
-            self.assertEqual(sum(visits.values()), count - 40)
+                await self.visited(server, count, count - 40)
             told = [
                 event["log_level"]
                 for event in logs
@@ -243,7 +273,8 @@ class PostgresOutageTests(OutageTestCase):
             ]
             self.assertEqual(told, [LogLevel.warn, LogLevel.info])
 
-        self.run_with_server(self.postgres.new_database(), storm)
+        url = self.postgres.new_database()
+        self.run_with_server(url, storm, query_timeout=UNHURRIED)
 
     def test_it_hangs(self) -> None:
         """Logons get their answer at the bound, nobody else waits; then all is well."""
@@ -256,15 +287,16 @@ class PostgresOutageTests(OutageTestCase):
             outcomes = await asyncio.gather(
                 *(server.ask(number) for number in range(10)), return_exceptions=True
             )
-            self.assertLess(server.clock.seconds() - begun, 5.0)
+            # Without that bound they would wait for ever.
+            self.assertLess(server.clock.seconds() - begun, 30.0)
             for outcome in outcomes:
                 self.assertIsInstance(outcome, AccountsUnavailable)
             self.postgres.thaw()
             await asyncio.gather(*(server.log_on(number) for number in range(1, 10)))
-            await asyncio.sleep(5 * INTERVAL)
-            self.assertEqual(len(await self.visits(server, 10)), 10)
+            await self.visited(server, 10, 10)
 
-        self.run_with_server(self.postgres.new_database(), hang, Seconds(4.0))
+        url = self.postgres.new_database()
+        self.run_with_server(url, hang, within=Seconds(4.0))
 
     def test_it_hangs_when_the_server_stops(self) -> None:
         """The server ends soon, and its next start writes what it could not."""
@@ -275,16 +307,15 @@ class PostgresOutageTests(OutageTestCase):
             await server.add_members(1)
             self.postgres.freeze()
             await server_logs_on_blindly(server, 0)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE / 4):
                 await server.stop()
             self.postgres.thaw()
 
         async def after(server: Server) -> None:
             await future(server.database.when_there())
-            await asyncio.sleep(5 * INTERVAL)
-            self.assertEqual(await self.visits(server, 1), {"0": False})
+            await self.visited(server, 1, 0)
 
-        self.run_on_loop(before())
+        self.run_on_loop(before(), within=PATIENCE)
         self.run_with_server(url, after)
 
     def test_it_is_away_at_the_start(self) -> None:
@@ -313,23 +344,26 @@ class PostgresOutageTests(OutageTestCase):
             await server.add_members(3)
             for number in range(2):
                 await server.log_on(number)
-            await asyncio.sleep(5 * INTERVAL)
+            await self.visited(server, 2, 2)
             await asyncio.to_thread(self.postgres.kill)
             server.log_off()
             await server_logs_on_blindly(server, 2)
-            await asyncio.sleep(3 * INTERVAL + QUERY_TIMEOUT)
+            await self.until(server, lambda: {"KLM0", "KLM2"} <= self.spooled())
             await server.die()
             await asyncio.to_thread(self.postgres.start)
 
         async def after(server: Server) -> None:
             await future(server.database.when_there())
-            await asyncio.sleep(5 * INTERVAL)
-            self.assertEqual(
-                await self.visits(server, 3), {"0": False, "1": False, "2": False}
-            )
+            await self.visited(server, 3, 0)
 
-        self.run_on_loop(before())
+        self.run_on_loop(before(), within=PATIENCE)
         self.run_with_server(url, after)
+
+    def spooled(self) -> set[str]:
+        """Return the callsigns of sessions that wait in the file."""
+        path = self.folder / "spool"
+        text = path.read_text("ascii") if path.exists() else ""
+        return set(re.findall(r"KLM\d", text))
 
 
 async def server_logs_on_blindly(server: Server, number: int) -> None:
@@ -354,7 +388,7 @@ class SqliteOutageTests(OutageTestCase):
         async def lock(server: Server) -> None:
             await server.add_members(20)
             await server.log_on(0)
-            await asyncio.sleep(3 * INTERVAL)
+            await self.visited(server, 1, 1)
             await server.directory.close()  # or the other program gets no lock
             locker = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -369,13 +403,12 @@ class SqliteOutageTests(OutageTestCase):
             self.assertEqual(await locker.stdout.readline(), b"locked\n")
             logons = [asyncio.create_task(server.log_on(n)) for n in range(1, 20)]
             server.log_off()
-            await asyncio.sleep(3 * QUERY_TIMEOUT)
+            await asyncio.sleep(1.5 * QUERY_TIMEOUT)
             self.assertFalse(any(logon.done() for logon in logons))
             locker.stdin.close()
             await locker.wait()
             await asyncio.gather(*logons)
-            await asyncio.sleep(5 * INTERVAL)
-            self.assertEqual(sum((await self.visits(server, 20)).values()), 19)
+            await self.visited(server, 20, 19)
 
         self.run_with_server("", lock)
 
@@ -389,12 +422,11 @@ class SqliteOutageTests(OutageTestCase):
             try:
                 await asyncio.gather(*(server.log_on(n) for n in range(20)))
                 self.assertTrue(server.database.is_there)
-                await asyncio.sleep(2 * QUERY_TIMEOUT)
+                await asyncio.sleep(1.5 * QUERY_TIMEOUT)
             finally:
                 other.execute("ROLLBACK")
                 other.close()
-            await asyncio.sleep(5 * INTERVAL + QUERY_TIMEOUT)
-            self.assertEqual(len(await self.visits(server, 20)), 20)
+            await self.visited(server, 20, 20)
 
         self.run_with_server("", lock)
 
@@ -433,10 +465,9 @@ class SqliteOutageTests(OutageTestCase):
                 _one_after_the_other(changes),
             )
             await tool.close()
-            await asyncio.sleep(5 * INTERVAL)
-            self.assertEqual(len(await self.visits(server, 200)), 200)
+            await self.visited(server, 200, 200)
 
-        self.run_with_server("", both)
+        self.run_with_server("", both, query_timeout=UNHURRIED)
 
 
 async def _one_after_the_other(works: list[Any]) -> None:

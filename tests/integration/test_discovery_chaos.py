@@ -1,7 +1,9 @@
 """Discovery lives through what can happen to an etcd; each time a real one.
 
 What etcd itself goes through is done over both connections, the rest over the one that
-is used by default. A lease lives for two seconds here, the least that etcd grants.
+is used by default. Where the end of a lease is waited for, it lives for two seconds,
+the least that etcd grants; elsewhere for longer, so that it does not end because this
+machine is busy.
 """
 
 import asyncio
@@ -28,12 +30,14 @@ from rum_twisted.discovery.service import DiscoveryClient
 from rum_twisted.terms.instance import Instance
 from tests.integration.discovery_member import Member
 from tests.support.certificates import Authority
-from tests.support.etcd import Etcd, cluster_of
+from tests.support.etcd import PATIENCE, Etcd, cluster_of
 from tests.support.etcd_case import CLOCK, EtcdTestCase, until
 from tests.support.instances import make_instance
 from tests.support.wire_cutter import WireCutter
 
 TTL: Final = 2  # seconds
+UNHURRIED: Final = 6  # seconds, of leases that are not to end
+SLACK: Final = 20.0  # seconds, for what comes as soon as the machine has time for it
 LEASES = "etcd_debugging_lease_granted_total"
 WATCHERS = "etcd_debugging_mvcc_watcher_total"
 STREAMS = "etcd_debugging_mvcc_watch_stream_total"
@@ -146,7 +150,7 @@ class Chaos:
                             "backend": "etcd",
                             "endpoints": endpoints,
                             "client": self.client,
-                            "lease_ttl": TTL,
+                            "lease_ttl": UNHURRIED,
                             **settings,
                         }
                     ),
@@ -165,16 +169,16 @@ class Chaos:
             self.addCleanup(discovery.stopService)
             return discovery
 
-        async def begin(self, endpoint: str) -> None:
+        async def begin(self, endpoint: str, **settings: Any) -> None:
             """Let one process be listed, and another one see it."""
-            self.listed = self.start(endpoint)
-            self.seeing = self.start(endpoint)
+            self.listed = self.start(endpoint, **settings)
+            self.seeing = self.start(endpoint, **settings)
             self.sight = Sight(self.seeing)
             self.listed.register(make_instance("a-1"))
             await self.sees("a-1")
             self.sight.count()
 
-        async def sees(self, *names: str, within: float = 20.0) -> None:
+        async def sees(self, *names: str, within: float = PATIENCE) -> None:
             """Wait until exactly these are seen."""
             await until(
                 lambda: self.sight.names == list(names),
@@ -231,7 +235,7 @@ class Chaos:
         async def test_stands_still_for_three_leases(self) -> None:
             """Etcd is stopped (SIGSTOP) for 3 x TTL: nobody vanishes then or after."""
             etcd = self.start_etcd()
-            await self.begin(etcd.endpoint)
+            await self.begin(etcd.endpoint, lease_ttl=TTL)
             etcd.halt()
             await self.pause(3 * TTL)
             self.assertEqual(self.sight.names, ["a-1"])
@@ -267,10 +271,10 @@ class Chaos:
             etcd = self.start_etcd()
             wire = WireCutter(CLOCK, etcd.port)
             self.addCleanup(wire.cut)
-            self.listed = self.start(etcd.endpoint)
-            self.seeing = self.start(wire.endpoint)
+            self.listed = self.start(etcd.endpoint, lease_ttl=TTL)
+            self.seeing = self.start(wire.endpoint, lease_ttl=TTL)
             self.sight = Sight(self.seeing)
-            leaving = self.start(etcd.endpoint)
+            leaving = self.start(etcd.endpoint, lease_ttl=TTL)
             self.listed.register(make_instance("a-1"))
             leaving.register(make_instance("b-1"))
             await self.sees("a-1", "b-1")
@@ -295,8 +299,8 @@ class Chaos:
             etcd = self.start_etcd()
             wire = WireCutter(CLOCK, etcd.port)
             self.addCleanup(wire.cut)
-            self.listed = self.start(etcd.endpoint)
-            self.seeing = self.start(wire.endpoint)
+            self.listed = self.start(etcd.endpoint, lease_ttl=TTL)
+            self.seeing = self.start(wire.endpoint, lease_ttl=TTL)
             self.sight = Sight(self.seeing)
             self.listed.register(make_instance("a-1"))
             await self.sees("a-1")
@@ -305,7 +309,7 @@ class Chaos:
             await until(
                 lambda: self.seeing.health.state is not RegistryState.LIVE,
                 "the silence is noticed",
-                within=30.0,
+                within=90.0,
             )
             await wire.cut()
             wire.is_silent = False
@@ -318,7 +322,7 @@ class Chaos:
             await self.protect(etcd)
             wire = WireCutter(CLOCK, etcd.port)
             self.addCleanup(wire.cut)
-            access = {"user": "rum", "password": "rum's own", "lease_ttl": 6}
+            access = {"user": "rum", "password": "rum's own"}
             self.listed = self.start(wire.endpoint, **access)
             self.seeing = self.start(wire.endpoint, **access)
             self.sight = Sight(self.seeing)
@@ -417,7 +421,7 @@ class Chaos:
                 end(etcd)
                 begin = CLOCK.seconds()
                 await discovery.stopService()
-                self.assertLess(CLOCK.seconds() - begin, 8.0)
+                self.assertLess(CLOCK.seconds() - begin, SLACK)
 
     class ChaosTests(OutageTests):
         """More of it, and what happens to others."""
@@ -425,7 +429,7 @@ class Chaos:
         async def test_down_for_longer_than_the_lease(self) -> None:
             """After an outage of twice the lease the entry stands, under one lease."""
             etcd = self.start_etcd()
-            await self.begin(etcd.endpoint)
+            await self.begin(etcd.endpoint, lease_ttl=TTL)
             etcd.kill()
             await self.pause(2 * TTL)
             self.assertEqual(self.sight.names, ["a-1"])
@@ -441,8 +445,8 @@ class Chaos:
         async def test_who_was_lost_with_the_data_leaves_in_the_end(self) -> None:
             """Of two, one ended while etcd was away and lost its data: he goes."""
             etcd = self.start_etcd()
-            await self.begin(etcd.endpoint)
-            leaving = self.start(etcd.endpoint)
+            await self.begin(etcd.endpoint, lease_ttl=TTL)
+            leaving = self.start(etcd.endpoint, lease_ttl=TTL)
             leaving.register(make_instance("b-1"))
             await self.sees("a-1", "b-1")
             etcd.kill()
@@ -534,7 +538,7 @@ class Chaos:
             self.assertLess(process_time() - before, 1.0)  # seconds of CPU
 
         async def test_process_that_is_killed(self) -> None:
-            """A service that is killed (-9) is gone within TTL + 1 s."""
+            """A service that is killed (-9) is gone when its lease has ended."""
             etcd = self.start_etcd()
             self.seeing = self.start(etcd.endpoint)
             self.sight = Sight(self.seeing)
@@ -545,7 +549,7 @@ class Chaos:
             await deferToThread(member.wait)
             await self.sees("m-1")
             member.kill()
-            await self.sees(within=TTL + 1)
+            await self.sees(within=TTL + SLACK)
 
         async def test_process_that_is_asked_to_end(self) -> None:
             """On SIGTERM a service leaves the list at once, and then ends."""
@@ -557,7 +561,7 @@ class Chaos:
             await deferToThread(member.wait)
             await self.sees("m-1")
             member.send(signal.SIGTERM)
-            await self.sees(within=5.0)
+            await self.sees(within=SLACK)
             await deferToThread(member.wait_for_end)
             self.assertEqual(await self.leases(etcd), 0)
 

@@ -13,9 +13,11 @@ from typing_extensions import override
 from rum_twisted.plugins.guard import Guard
 from rum_twisted.plugins.local import LocalGuest
 from rum_twisted.session.hooks import GO_ON, Event, Gone, Hook, Line, Text, Verdict
+from rum_twisted.terms.units import Seconds
 from tests.support.plugins import make_host, make_manifest
 
 TURN = 0.005  # seconds
+UNHURRIED = Seconds(5.0)  # what is answered here is not answered in a hurry
 TEXT = Text("KLM1", "*", "hello")
 LINE = Line("KLM1", "#TMKLM1:*:hello")
 
@@ -52,24 +54,24 @@ class Plain:
 class LocalPluginTests(TestCase):
     """A plugin that waits, and everybody else."""
 
-    timeout = 60.0  # seconds; trial's own bound of a test
+    timeout = 240.0  # seconds; trial's own bound of a test
 
     @override
     def setUp(self) -> None:
         """Start a plugin."""
         self.reactor: Any = installed_reactor
-        self.host = make_host(self.reactor)
+        self.host = make_host(self.reactor, deadline=UNHURRIED)
         self.addCleanup(self.host.stopService)
         self.plugin = Plain()
         self.addCleanup(self.plugin.gate.set)
         self.guard = self.add(self.plugin, "plain")
 
-    def add(self, plugin: Any, name: str) -> Guard:
+    def add(self, plugin: Any, name: str, **fields: Any) -> Guard:
         """Start a plugin of three hooks."""
         hooks = (Hook.TEXT, Hook.LINE, Hook.GONE)
         methods = {hook: getattr(plugin, hook.value) for hook in hooks}
         guest = LocalGuest(plugin, name, methods, self.reactor)
-        return self.host.add(guest, make_manifest(*hooks, name=name))
+        return self.host.add(guest, make_manifest(*hooks, name=name, **fields))
 
     async def until(self, is_so: Callable[[], object]) -> None:
         """Return when something is so."""
@@ -92,7 +94,7 @@ class LocalPluginTests(TestCase):
         """Who asked goes on; the reactor turns; another plugin works."""
         other = Plain()
         other.gate.set()
-        guard = self.add(other, "other")
+        guard = self.add(other, "other", budget=UNHURRIED)
         self.assertEqual(await self.guard.ask(LINE), GO_ON)
         self.assertEqual((await guard.ask(LINE)).stops, True)
         guard.tell(TEXT)
@@ -120,7 +122,7 @@ class LocalPluginTests(TestCase):
             def line(self, event: Line) -> Verdict:
                 raise SystemExit
 
-        guard = self.add(Bad(), "bad")
+        guard = self.add(Bad(), "bad", budget=UNHURRIED)
         await guard.ask(LINE)
         self.assertEqual(guard.counts.failed, 1)
         guard.tell(TEXT)

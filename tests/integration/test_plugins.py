@@ -1,6 +1,7 @@
 """Plugins in a process of their own, with a real network around it."""
 
 import json
+import time
 from functools import partial
 
 from tests.integration.test_roles import REPORT, RolesTestCase
@@ -113,7 +114,8 @@ class BadPluginTests(RolesTestCase):
         return pilots
 
     def test_nobody_notices(self) -> None:
-        """Pilots log on and talk; the log of the role has a line for each plugin."""
+        """Pilots log on and talk; the log of the role has a line a minute of each."""
+        begun = time.monotonic()
         roles = self.network()
         folder = roles.folder / "data" / "plugins"
         folder.mkdir(parents=True)
@@ -130,6 +132,8 @@ class BadPluginTests(RolesTestCase):
             wait_until(partial(plugins.said, f"plugin {name}: "), f"a line of {name}")
         pilots[1].say("#TMKLM1:SERVER:.who")
         pilots[1].until("#TMserver:KLM1:Online: 6 pilots")
+        minutes = (time.monotonic() - begun) / 60
         for name in ACTS:
-            self.assertEqual(plugins.log.count(f"plugin {name}: "), 1, plugins.log)
+            lines = plugins.log.count(f"plugin {name}: ")
+            self.assertLessEqual(lines, 1 + minutes, plugins.log)
         self.assert_clean(pergola, plugins)

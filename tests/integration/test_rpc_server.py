@@ -41,7 +41,7 @@ from tests.integration.asyncio_case import AsyncioTestCase
 from tests.integration.rpcserver import Reporter
 from tests.support.fabric import ListedInstances, chance, make_instance
 
-PATIENCE: Final = 30.0  # seconds, until a test gives up
+PATIENCE: Final = 90.0  # seconds, until a test gives up
 DAY: Final = timedelta(days=1)
 
 
@@ -208,7 +208,7 @@ class ManagementTests(ServerTestCase):
         """Return what the health service says."""
         stub: Any = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest(service=service)
-        answer = await stub.Check(request, timeout=5.0)
+        answer = await stub.Check(request, timeout=PATIENCE)
         return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def test_health_and_reflection(self) -> Deferred[None]:

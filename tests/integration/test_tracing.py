@@ -67,8 +67,6 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
 class TracingTests(AsyncioTestCase):
     """A client, a server that asks another one, and that one."""
 
-    timeout = 60.0
-
     def serve(self, reporter: IServicer, tracing: Tracing) -> str:
         """Serve; return the address."""
         server = RpcServer(ServerSettings(), [reporter], self.reactor)

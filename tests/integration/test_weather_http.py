@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any, Final
 
 from twisted.internet import reactor as installed_reactor
@@ -17,14 +18,14 @@ from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Degrees, Seconds
 from rum_twisted.weather.http import HttpWeather, http_weather
 from tests.support.httpserver import Authority, Exchange, HttpServer, serve_http
+from tests.support.roles import wait_until
 from tests.support.sources import weather_settings
 from tests.support.twistd import PATIENCE, Server, serve
 
 reactor: Any = installed_reactor  # its type depends on which one it is
 
 GIGABYTE: Final = 1 << 30
-SOON: Final = 0.1  # seconds within which a cached report is told
-SLOW: Final = 2.0  # seconds that stand for "much later" on a busy machine
+SLOW: Final = 20.0  # seconds that stand for "much later" on a busy machine
 
 
 def now() -> Seconds:
@@ -46,13 +47,20 @@ def good(exchange: Exchange) -> None:
 class HttpTestCase(TestCase):
     """Real servers in threads, and the real client on the test's reactor."""
 
+    timeout = 240.0  # seconds; trial's own bound of a test
+
     @asynccontextmanager
     async def weather(
         self, *sources: str, **assignments: Any
     ) -> AsyncIterator[HttpWeather]:
-        """Yield started weather, and stop it; trial looks for what is left behind."""
+        """Yield started weather, and stop it; trial looks for what is left behind.
+
+        Unless the test has bounds of its own, it waits as long as this machine needs.
+        """
+        bounds = {"answer_within": PATIENCE, "request_timeout": PATIENCE}
         settings = weather_settings(
-            sources, *(f"{name}={value}" for name, value in assignments.items())
+            sources,
+            *(f"{name}={value}" for name, value in {**bounds, **assignments}.items()),
         )
         weather = http_weather(settings, reactor, now, Random(1))  # noqa: S311
         weather.startService()
@@ -87,9 +95,7 @@ class GoodSourceTests(HttpTestCase):
         with serve_http(good) as server:
             async with self.weather(f"raw {server.url}/{{station}}") as weather:
                 report = await weather.metar("EHAM")
-                begin = time.monotonic()
-                self.assertEqual(await weather.metar("EHAM"), report)
-                self.assertLess(time.monotonic() - begin, SOON)
+                self.assertEqual(self.successResultOf(weather.metar("EHAM")), report)
                 assert report is not None
                 self.assertTrue(report.startswith("EHAM "))
             self.assertEqual(server.requests, ["/EHAM"])
@@ -124,18 +130,17 @@ class GoodSourceTests(HttpTestCase):
         names += [
             f"{a}{b}{c}X" for a in "LUZ" for b in "ABCDEFGHIJ" for c in "ABCDEFGH"
         ]
-        text = "\n\n".join(map(report_of, names)).encode()
+        reports = dict(zip(names, map(report_of, names), strict=True))
+        text = "\n\n".join(reports.values()).encode()
 
         def respond(exchange: Exchange) -> None:
             exchange.answer(text)
 
         with serve_http(respond) as server:
             async with self.weather(f"cycle {server.url}/{{hour}}") as weather:
-                self.assertEqual(await weather.metar("K999"), report_of("K999"))
+                self.assertEqual(await weather.metar("K999"), reports["K999"])
                 self.assertEqual(weather.status().reports, len(names))
-                begin = time.monotonic()
-                self.assertIsNotNone(await weather.metar("E500"))
-                self.assertLess(time.monotonic() - begin, SOON)
+                self.assertIsNotNone(self.successResultOf(weather.metar("E500")))
 
     async def test_unchanged_file_is_not_sent_again(self) -> None:
         """The second time the source says that nothing has changed."""
@@ -162,9 +167,7 @@ class GoodSourceTests(HttpTestCase):
     async def test_nearest_station(self) -> None:
         """Who names none gets the report of an airport near him."""
         with serve_http(good) as server:
-            async with self.weather(
-                f"raw {server.url}/{{station}}", answer_within=PATIENCE
-            ) as weather:
+            async with self.weather(f"raw {server.url}/{{station}}") as weather:
                 place = Position(Degrees(52.3), Degrees(4.7))
                 report = await weather.metar("", place)
                 assert report is not None
@@ -264,9 +267,7 @@ class BadSourceTests(HttpTestCase):
         """It is read in steps up to max_cycle, and costs no memory either."""
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with serve_http(lambda exchange: exchange.pour(GIGABYTE)) as server:
-            async with self.weather(
-                f"cycle {server.url}/all", answer_within=PATIENCE
-            ) as weather:
+            async with self.weather(f"cycle {server.url}/all") as weather:
                 self.assertIsNone(await weather.metar("EHAM"))
                 trouble = weather.status().sources[0].trouble
                 self.assertIn("more than 16777216 bytes", trouble)
@@ -329,10 +330,7 @@ class TlsTests(HttpTestCase):
         self, server: HttpServer, ca_file: Path | None, host: str = "127.0.0.1"
     ) -> tuple[str | None, str]:
         """Return a report and the trouble there was."""
-        assignments: dict[str, Any] = {
-            "answer_within": PATIENCE,
-            "request_timeout": PATIENCE,
-        }
+        assignments: dict[str, Any] = {}
         if ca_file is not None:
             assignments["ca_file"] = f'"{ca_file}"'
         async with self.weather(
@@ -497,7 +495,8 @@ class RealServerTests(HttpTestCase):
             ) as rum,
         ):
             victim, other = Pilot(rum.port, "KLM1"), Pilot(rum.port, "AFR2")
-            self.assertIn(":EHAM ", other.metar("EHAM")[0])
+            # The first one may take longer than anybody waits.
+            wait_until(lambda: ":EHAM " in other.metar("EHAM")[0], "a report")
             for station in ("HANG", "POUR", "TINY"):
                 victim.say(f"$AXKLM1:SERVER:METAR:{station}")
             begin, waits = time.monotonic(), []
@@ -506,8 +505,8 @@ class RealServerTests(HttpTestCase):
                 answer, seconds = other.metar("EHAM")
                 self.assertIn(":EHAM ", answer)
                 waits.append(seconds)
-            self.assertLess(max(waits), 0.5)
-            self.assertLess(sorted(waits)[len(waits) // 2], 0.05)
+            # Who waited for a source would wait for two seconds.
+            self.assertLess(median(waits), 0.5)
             refused = sorted(victim.until("$ER").split(":")[3] for _ in range(3))
             self.assertEqual(refused, ["HANG", "POUR", "TINY"])
             self.assertLess(time.monotonic() - begin, 2 + SLOW)

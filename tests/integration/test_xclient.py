@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 from dataclasses import replace
+from operator import gt
 from typing import Any
 
 import grpc
@@ -13,7 +14,7 @@ from twisted.logger import capturedLogs
 from typing_extensions import override
 
 from rum_twisted.rpc.bridge import deferred, future
-from rum_twisted.rpc.budget import FULL_PURSE
+from rum_twisted.rpc.budget import COINS_PER_SECOND, FULL_PURSE
 from rum_twisted.rpc.channels import Limits
 from rum_twisted.rpc.client import XClient, XClients
 from rum_twisted.rpc.deadline import DEADLINE
@@ -137,11 +138,12 @@ class FailoverTests(FabricTestCase):
         """One that never answers costs its share of the deadline, not all."""
         stuck, _ = self.serve_all("stuck", "good")
         stuck.delay = 60.0
-        client = self.client(select_mode=SelectMode.ROUND_ROBIN, timeout=1.0)
+        client = self.client(select_mode=SelectMode.ROUND_ROBIN, timeout=3.0)
 
         async def check() -> None:
-            for _ in range(4):
+            for _ in range(2):
                 self.assertEqual(await self.ask(client), "good")
+            self.assertEqual(stuck.asked, 1)
 
         return self.run_here(check())
 
@@ -170,17 +172,17 @@ class FailoverTests(FabricTestCase):
         client = self.client(retries=2)
 
         async def check() -> None:
+            begun = self.reactor.seconds()
             failed = 0
             for _ in range(1000):
                 failed += isinstance(await self.failure(client), RpcError)
             self.assertEqual(failed, 1000)
-
-        def count(_: None) -> None:
             asked = sum(each.asked for each in reporters)
-            # The time that passes pays a little, too.
-            self.assertLess(asked, 1000 * 1.1 + FULL_PURSE + 60)
+            # The time that passes pays, too.
+            passed = (self.reactor.seconds() - begun) * COINS_PER_SECOND
+            self.assertLess(asked, 1000 * 1.1 + FULL_PURSE + passed + 1)
 
-        return self.run_here(check()).addCallback(count)
+        return self.run_here(check())
 
 
 class OtherFailModeTests(FabricTestCase):
@@ -335,12 +337,12 @@ class BoundTests(FabricTestCase):
         last.look = look
 
         async def check() -> None:
-            DEADLINE.set(Seconds(self.reactor.seconds() + 0.5))
+            DEADLINE.set(Seconds(self.reactor.seconds() + 15.0))
             await self.ask(client, timeout=20.0)
             DEADLINE.set(Seconds(self.reactor.seconds() - 1.0))
             error = await self.failure(client, timeout=20.0)
             self.assertEqual(error.code, Code.DEADLINE_EXCEEDED)
-            self.assertLessEqual(seen[0], 0.5)
+            self.assertLessEqual(seen[0], 15.0)
 
         return self.run_here(check())
 
@@ -381,16 +383,24 @@ class BoundTests(FabricTestCase):
     def test_calls_at_the_same_time_have_a_number(self) -> Deferred[None]:
         """Whoever is one too many is told so at once."""
         reporter = Reporter("a")
-        reporter.delay = 1.0
+        reporter.delay = 60.0
         self.instances.change(make_instance("a", self.serve(reporter, most_calls=5)))
         client = self.client(fail_mode=FailMode.FAILFAST)
 
         async def check() -> None:
-            calls = [self.ask(client, timeout=10.0) for _ in range(7)]
-            outcomes = await asyncio.gather(*calls, return_exceptions=True)
-            errors = [each for each in outcomes if isinstance(each, RpcError)]
-            codes = [error.code for error in errors]
+            calls = [
+                asyncio.ensure_future(self.failure(client, timeout=50.0))
+                for _ in range(7)
+            ]
+            while sum(call.done() for call in calls) < 2 or reporter.asked < 5:
+                await asyncio.sleep(0.01)
+            codes = [call.result().code for call in calls if call.done()]
             self.assertEqual(codes, [Code.RESOURCE_EXHAUSTED] * 2)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            while reporter.given_up < 5:
+                await asyncio.sleep(0.01)
 
         return self.run_here(check())
 
@@ -546,7 +556,7 @@ class ChangeTests(FabricTestCase):
     def test_rpcx_578_closing_works_while_nobody_is_there(self) -> Deferred[None]:
         """Neither does an instance that does not listen keep anything alive."""
         self.instances.change(make_instance("a", "127.0.0.1:1"))
-        client = self.client(timeout=1.0)
+        client = self.client(timeout=30.0)
 
         async def check() -> None:
             error = await self.failure(client)
@@ -685,11 +695,12 @@ class CarelessLineTests(FabricTestCase):
             before = self.figures()
             blocks = sys.getallocatedblocks()
             await be_careless(10_000)
-            for now, then in zip(self.figures(), before, strict=True):
-                self.assertLessEqual(now, then)
+            grown = sys.getallocatedblocks() - blocks
+            while any(map(gt, self.figures(), before)):
+                await asyncio.sleep(0.01)  # the last call's end may still be under way
             self.assertGreaterEqual(before[1], 3)
             # One block each would be 10,000.
-            self.assertLess(sys.getallocatedblocks() - blocks, 2000)
+            self.assertLess(grown, 2000)
             self.assertEqual(len(self.instances.watches), 1)
             self.assertEqual(len(self.clients.channels), 3)
 

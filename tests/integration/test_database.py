@@ -113,6 +113,6 @@ class ImportTests(SynchronousTestCase):
                 "PYTHONPATH": str(Path(rum_twisted.__file__).parents[1]),
             },
             text=True,
-            timeout=60,
+            timeout=180,
         )
         self.assertEqual(done.stdout.strip(), "")

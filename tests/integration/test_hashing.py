@@ -121,7 +121,7 @@ class MemoryTests(TestCase):
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=180,
             cwd=Path(__file__).parents[2],
         )
         return ran.stdout.splitlines()

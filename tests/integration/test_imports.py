@@ -97,7 +97,7 @@ def told(program: str, arguments: Sequence[str]) -> set[str]:
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(rum_twisted.__file__).parents[1])},
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
@@ -111,7 +111,7 @@ def modules(*arguments: str) -> set[str]:
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(rum_twisted.__file__).parents[1])},
         text=True,
-        timeout=60,
+        timeout=180,
     )
     return {name for name in json.loads(done.stdout) if name.startswith("rum_twisted")}
 

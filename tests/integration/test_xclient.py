@@ -101,7 +101,8 @@ class FailoverTests(FabricTestCase):
 
         return self.run_here(check()).addCallback(
             # The breaker has opened: the bad one is not even asked.
-            lambda _: self.assertLessEqual(bad.asked, 5)
+            # If this takes long, it is tried again now and then; else it would be 25.
+            lambda _: self.assertLessEqual(bad.asked, 12)
         )
 
     def test_when_all_fail_the_last_failure_is_told(self) -> Deferred[None]:
@@ -227,13 +228,12 @@ class OtherFailModeTests(FabricTestCase):
 
         return self.run_here(check())
 
-    def backup(self, **options: Any) -> XClient:
-        """Return a client that asks another after 50 ms."""
+    def backup(self, delay: float = 0.05) -> XClient:
+        """Return a client that asks another after 50 ms, or so many seconds."""
         return self.client(
             fail_mode=FailMode.FAILBACKUP,
             select_mode=SelectMode.ROUND_ROBIN,
-            backup_delay=0.05,
-            **options,
+            backup_delay=delay,
         )
 
     def test_failbackup_takes_the_first_answer(self) -> Deferred[None]:
@@ -253,7 +253,7 @@ class OtherFailModeTests(FabricTestCase):
     def test_failbackup_leaves_quick_ones_alone(self) -> Deferred[None]:
         """An answer in time needs no second question."""
         first, second = self.serve_all("first", "second")
-        client = self.backup(timeout=10.0)
+        client = self.backup(30.0)
 
         async def check() -> None:
             await self.ask(client)
@@ -640,7 +640,7 @@ class ChangeTests(FabricTestCase):
             began = self.reactor.seconds()
             await future(self.clients.stopService())
             self.assertEqual((await asking).code, Code.CANCELLED)
-            self.assertLess(self.reactor.seconds() - began, 10.0)
+            self.assertLess(self.reactor.seconds() - began, 25.0)  # else it is 30
 
         return self.run_here(check())
 
@@ -650,7 +650,7 @@ class ChangeTests(FabricTestCase):
         good = self.instances.instances("weather")[1]
         bad.refusals = [Code.UNAVAILABLE] * 3
         mode, select = FailMode.FAILTRY, SelectMode.ROUND_ROBIN
-        client = self.client(fail_mode=mode, select_mode=select, retry_pause=0.2)
+        client = self.client(fail_mode=mode, select_mode=select, retry_pause=1.0)
 
         async def check() -> None:
             asking = asyncio.ensure_future(self.ask(client))

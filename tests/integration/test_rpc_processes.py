@@ -21,6 +21,7 @@ from rum_twisted.terms.units import Seconds
 from tests.integration.asyncio_case import AsyncioTestCase
 from tests.integration.rpcserver import ForeignServer
 from tests.support.fabric import ListedInstances, chance, make_instance
+from tests.support.twistd import free_port
 
 AT_ONCE = 64  # calls under way
 MANY = 2000  # calls
@@ -127,7 +128,7 @@ class DeathTests(ProcessTestCase):
 
     async def check_return(self) -> None:
         """Kill the only one, and start it again at its port."""
-        server = await self.start("first")
+        server = await self.start("first", port=free_port())
         client = self.client()
         self.assertEqual(await self.ask(client), "first")
         server.kill()

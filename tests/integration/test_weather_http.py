@@ -20,7 +20,7 @@ from rum_twisted.weather.http import HttpWeather, http_weather
 from tests.support.httpserver import Authority, Exchange, HttpServer, serve_http
 from tests.support.roles import wait_until
 from tests.support.sources import weather_settings
-from tests.support.twistd import PATIENCE, Server, serve
+from tests.support.twistd import PATIENCE, Server, free_port, serve
 
 reactor: Any = installed_reactor  # its type depends on which one it is
 
@@ -224,8 +224,7 @@ class BadSourceTests(HttpTestCase):
 
     async def test_source_that_is_away(self) -> None:
         """Nobody listens there."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         async with self.weather(f"raw http://127.0.0.1:{port}/{{station}}") as weather:
             self.assertIsNone(await weather.metar("EHAM"))
             self.assertIn("refused", weather.status().sources[0].trouble)

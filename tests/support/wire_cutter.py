@@ -7,6 +7,8 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from tests.support.twistd import free_port
+
 __all__ = ["WireCutter"]
 
 
@@ -70,8 +72,9 @@ class WireCutter:
         self.is_silent = False  # connections stay, and nothing goes over them
         self._reactor = reactor
         self._behind = port
-        self._listener = reactor.listenTCP(0, _Accepting(self), interface="127.0.0.1")
-        self.port: int = self._listener.getHost().port
+        # One that nobody takes while it is cut, not even who tries to connect to it.
+        self.port = free_port()
+        self.mend()
 
     @property
     def endpoint(self) -> str:
@@ -102,7 +105,7 @@ class WireCutter:
         return stopped
 
     def mend(self) -> None:
-        """Take connections again, at the same port."""
+        """Take connections, at the same port each time."""
         self._listener = self._reactor.listenTCP(
             self.port, _Accepting(self), interface="127.0.0.1"
         )

@@ -4,11 +4,13 @@ Besides those, every endpoint has gRPC's own health service and reflection, so t
 the usual tools (``grpcurl``, ``grpc_health_probe``) work.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
 import grpc.aio
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -56,7 +58,7 @@ class ServerSettings:
     limits: Limits = _LIMITS
     longest_call: Seconds = _LONGEST_CALL
     most_calls: int = 1000  # at the same time; others read RESOURCE_EXHAUSTED
-    drain: Seconds = _DRAIN  # for calls under way when we stop
+    drain: Seconds = _DRAIN  # for calls under way when we stop, and then to be put away
 
     def __post_init__(self) -> None:
         """Refuse to be open to everybody."""
@@ -76,6 +78,44 @@ class ServerSettings:
             return ip_address(host).is_loopback
         except ValueError:
             return False
+
+
+class _Tasks(grpc.aio.ServerInterceptor):
+    """The tasks in which gRPC has calls answered, whatever they ask.
+
+    gRPC's own ``stop()`` returns while they still put away calls whose callers have
+    hung up.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[Any]] = set()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<_Tasks: {len(self._open)} open>"
+
+    @override
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails],
+            Awaitable["grpc.RpcMethodHandler[Any, Any] | None"],
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Take note of a call's task; gRPC calls this in it."""
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine of gRPC's"
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        return await continuation(handler_call_details)
+
+    async def ended(self, patience: Seconds) -> int:
+        """Wait until all have ended; return how many still have not."""
+        if not self._open:
+            return 0
+        _, left = await asyncio.wait(self._open, timeout=patience)
+        return len(left)
 
 
 class RpcServer(Service):
@@ -101,6 +141,7 @@ class RpcServer(Service):
         self._clock = clock
         self._server: grpc.aio.Server | None = None
         self._health = Health(())
+        self._tasks = _Tasks()
         self._starting: Deferred[None] = succeed(None)
         self.metrics = CallMetrics()
         self.tracing: Tracing | None = None  # of calls, from the start on
@@ -181,10 +222,14 @@ class RpcServer(Service):
     async def _drain(self, server: grpc.aio.Server) -> None:
         self._health.end()
         await server.stop(self._settings.drain)
+        left = await self._tasks.ended(self._settings.drain)
+        if left:
+            self.log.warn("{left} calls have outlived their endpoint", left=left)
 
     def _make(self) -> grpc.aio.Server:
         settings = self._settings
         server = grpc.aio.server(
+            interceptors=(self._tasks,),
             options=_options(settings.limits),
             maximum_concurrent_rpcs=settings.most_calls,
         )

@@ -17,13 +17,15 @@ __all__ = ["AsyncioTestCase"]
 T = TypeVar("T")
 
 _PATIENCE = 120.0  # seconds, for everything that must come in the end
-_TURNS = 50  # of the loop, for what has been cancelled to end
+_TIDYING = 10.0  # seconds, for what has been cancelled or hung up on to end
+_PAUSE = 0.01  # seconds, between two looks
 
 
 class AsyncioTestCase(TestCase):
     """A test that awaits asyncio's futures; `make test` gives it its reactor.
 
-    Invariant: no task outlives its test; one that does fails it.
+    Invariant: no task outlives its test; one that does fails it. gRPC needs a moment,
+    on a busy machine a long one, to hear from its own threads that a call is over.
     """
 
     timeout = 240.0  # seconds; trial's own bound of a test
@@ -45,9 +47,10 @@ class AsyncioTestCase(TestCase):
         self.assertEqual(left, [], "tasks have outlived their test")
 
     async def _tasks_left(self) -> list[str]:
-        for _ in range(_TURNS):
-            left = asyncio.all_tasks() - {asyncio.current_task()}
-            if not left:
-                return []
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + _TIDYING
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            if loop.time() > latest:
+                break
+            await asyncio.sleep(_PAUSE)
         return sorted(repr(task) for task in left)

@@ -1,6 +1,7 @@
 """The gRPC endpoint of a process: who may call it, and how it ends."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
 from rum_twisted.rpc.bridge import future
 from rum_twisted.rpc.channels import Endpoint
@@ -366,6 +368,62 @@ class ManagementTests(ServerTestCase):
             await endpoint.close(Seconds(0.0))
             await future(server.stopService())
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+        return self.run_here(check())
+
+    def test_who_tidies_up_after_a_caller_is_awaited(self) -> Deferred[None]:
+        """A caller has hung up; the endpoint's end is the end of his call, too."""
+        begun, hung_up, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def converse(talk: Talk[FromRole, FromServer]) -> None:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                hung_up.set()
+                await asyncio.sleep(0.3)
+                ended.set()
+
+        server = RpcServer(ServerSettings(), [RoleServicer(converse)], self.reactor)
+
+        async def check() -> None:
+            server.startService()
+            endpoint = Endpoint(server.address, [], None)
+            talk = attend(endpoint)
+            await begun.wait()
+            talk.close()
+            await hung_up.wait()
+            await endpoint.close(Seconds(0.0))
+            await future(server.stopService())
+            self.assertTrue(ended.is_set())
+
+        return self.run_here(check())
+
+    def test_who_never_ends_does_not_hold_the_stop(self) -> Deferred[None]:
+        """What outlives its endpoint is told of."""
+        may_end = asyncio.Event()
+        begun = asyncio.Event()
+
+        async def converse(talk: Talk[FromRole, FromServer]) -> None:
+            while not may_end.is_set():
+                begun.set()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await may_end.wait()
+
+        settings = ServerSettings(drain=Seconds(0.1))
+        server = RpcServer(settings, [RoleServicer(converse)], self.reactor)
+
+        async def check() -> None:
+            server.startService()
+            endpoint = Endpoint(server.address, [], None)
+            attend(endpoint)
+            await begun.wait()
+            with capturedLogs() as logs:
+                await future(server.stopService())
+            formats = [event.get("log_format") for event in logs]
+            self.assertIn("{left} calls have outlived their endpoint", formats)
+            may_end.set()
+            await endpoint.close(Seconds(0.0))
 
         return self.run_here(check())
 

@@ -17,7 +17,7 @@ __all__ = ["AsyncioTestCase"]
 T = TypeVar("T")
 
 _PATIENCE = 120.0  # seconds, for everything that must come in the end
-_TIDYING = 10.0  # seconds, for what has been cancelled or hung up on to end
+_TIDYING = 30.0  # seconds, for what has been cancelled or hung up on to end
 _PAUSE = 0.01  # seconds, between two looks
 
 

@@ -21,6 +21,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "tls": ("OpenSSL", "service_identity"),
     "ssh": ("cryptography", "bcrypt", "appdirs"),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "ctl": ("click", "rich"),
     "rpc": ("grpc", "grpc_health", "grpc_reflection", "google.protobuf"),
 }
 """The modules of each extra; setup.cfg names the packages that bring them."""

@@ -222,6 +222,14 @@ class ImportTests(SynchronousTestCase):
         self.assertEqual(names & unwanted, set())
         self.assertIn("rum_twisted.weather.remote", names)
 
+    def test_nothing_that_images_leave_out(self) -> None:
+        """They hold neither the tests of libraries nor what installs these."""
+        names = told(TWISTD, (*STATIC, *HTTP, "--set", 'accounts.store="database"'))
+        self.assertLessEqual({"sqlalchemy", "treq", "grpc"}, names)
+        left_out = {"test", "tests", "setuptools", "pkg_resources", "pip"}
+        for name in names:
+            self.assertFalse(left_out.intersection(name.split(".")), name)
+
     def test_tracing(self) -> None:
         """OpenTelemetry is there where traces are wanted, and only there."""
         self.assertNotIn("opentelemetry", imported(*STATIC, "--role", "pergola"))

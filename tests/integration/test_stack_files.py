@@ -296,6 +296,16 @@ class UnitTests(FilesTestCase):
         for name in units:
             self.assertEqual(self.unit(name)["PartOf"], ["rum.target"])
 
+    def test_the_order_is_that_of_the_compose_file(self) -> None:
+        """Who is started later is stopped earlier, while the others still answer."""
+        for name, plan in self.plans.items():
+            unit = self.unit(f"{UNIT_OF[name]}.service")
+            after = {other for line in unit["After"] for other in line.split()}
+            for needed in plan.needs:
+                self.assertIn(f"{UNIT_OF[needed]}.service", after, name)
+            # systemd waits for it only if somebody wants it.
+            self.assertIn("network-online.target", " ".join(unit["Wants"]).split())
+
     def test_the_etcd_of_the_units(self) -> None:
         """With the change that is told of, nobody else reaches it."""
         text = (ETC / "etcd.conf.yml").read_text("utf-8")

@@ -73,9 +73,13 @@ class Limit:
             signal.signal(_SIGNAL, before)
             raise Interrupted(f"{error}, to keep the time") from error
         try:
-            self._is_running = True
-            work()
+            try:
+                self._is_running = True
+                work()
+            finally:
+                self._is_running = False
         finally:
+            # Again: the signal may have come just before that line.
             self._is_running = False
             done.set()
             watch.join()  # no signal comes after this

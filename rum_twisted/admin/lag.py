@@ -91,6 +91,8 @@ class LagWatch(Service):
         now: tells the seconds since the epoch.
         monotonic: tells seconds to both threads.
         frame_of: returns what a thread is doing.
+        look_every: between two looks of the thread; a test that looks by itself has
+            it wait.
 
     Invariant: `MOST_STALLS` of the slowest and `MOST_RECENT` of the last stalls are
     kept.
@@ -105,11 +107,13 @@ class LagWatch(Service):
         *,
         monotonic: Callable[[], float] = time.monotonic,
         frame_of: Frames | None = None,
+        look_every: Seconds = _LOOK,
     ) -> None:
         self._clock = clock
         self._now = now
         self._monotonic = monotonic
         self._frame_of = frame_of or _frame_of
+        self._look_every = look_every
         self._tick: IDelayedCall | None = None
         self._due: float | None = None  # when the next tick is; None: not watched
         self._thread_id = 0  # the reactor's
@@ -209,7 +213,7 @@ class LagWatch(Service):
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_LOOK):
+        while not self._stop.wait(self._look_every):
             self.look()
 
     def _schedule(self) -> None:

@@ -44,7 +44,7 @@ from tests.support.loop import keep_event_loop
 from tests.support.loopclock import LoopClock
 from tests.support.members import STAFF, make_member, new_url
 
-LONG = Seconds(20.0)
+LONG = Seconds(60.0)
 BY = Operator("console", "192.0.2.7")
 GREEK_IN_GBK = b"\xa6\xc1\xa6\xe1".decode("latin-1")
 

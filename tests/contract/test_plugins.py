@@ -43,6 +43,7 @@ from tests.support.remote_plugin import RemotePlugin, hello_of
 from tests.support.server import MemoryServer, pilot_logon
 
 TURN = 0.005  # seconds
+IN_TIME = Seconds(5.0)  # for an answer that does come: the most a plugin may ask for
 HOOKS = (
     Hook.LOGGING_ON,
     Hook.LOGGED_ON,
@@ -56,9 +57,10 @@ HOOKS = (
 class Promises:
     """What holds whichever way server and plugin are joined."""
 
-    class Suite(AsyncioTestCase):
+    class Joined(AsyncioTestCase):
         """A server with one pilot, and a plugin that joins it."""
 
+        deadline = IN_TIME
         may_kick = False
         is_front_remote = False
         is_plugin_remote = False
@@ -68,7 +70,7 @@ class Promises:
             """Put a pilot on, and join them."""
             super().setUp()
             self.plugin = ScriptedPlugin()
-            self.host = make_host(self.reactor)
+            self.host = make_host(self.reactor, deadline=self.deadline)
             self.doors = PluginDoors(
                 self.host,
                 self.reactor,
@@ -98,7 +100,7 @@ class Promises:
                 self.reactor,
                 chance(),
                 roster,
-                deadline=DEADLINE,
+                deadline=self.deadline,
                 position_interval=INTERVAL,
                 queue=100,
             )
@@ -133,7 +135,7 @@ class Promises:
 
         async def join_plugin(self) -> None:
             """Join the plugin and the role."""
-            manifest = make_manifest(*HOOKS, budget=Seconds(1.0))
+            manifest = make_manifest(*HOOKS, budget=self.deadline)
             if not self.is_plugin_remote:
                 add_plugin(self.host, self.plugin, manifest, may_kick=self.may_kick)
                 return
@@ -167,6 +169,9 @@ class Promises:
             while not is_so():
                 self.server.turn()
                 await deferLater(self.reactor, TURN)
+
+    class Suite(Joined):
+        """With a plugin that answers."""
 
         async def test_interfaces(self) -> None:
             """A server's side keeps both of its interfaces."""
@@ -202,17 +207,6 @@ class Promises:
                 told.encode("latin-1").decode(), "#TMserver:KLM1:\u8bf7 later"
             )
             self.assertIn(":012:", error)
-
-        async def test_an_answer_that_never_comes(self) -> None:
-            """The logon goes on; what comes too late is nothing."""
-            silence: Deferred[Verdict] = Deferred()
-            self.plugin.answers[LoggingOn] = silence
-            pilot = self.server.log_on_pilot_later("KLM1")
-            await self.until(lambda: pilot.session.client, "he is on")
-            silence.callback(Verdict(stops=True))
-            await self.until(lambda: self.plugin.of(LoggedOn)[1:], "told")
-            self.assertFalse(pilot.is_closed)
-            self.assertTrue(self.server.roster.is_online("KLM1"))
 
         async def test_texts_to_clients(self) -> None:
             """A plugin says something to somebody; to nobody it is nothing."""
@@ -265,6 +259,22 @@ class Promises:
             await self.until(lambda: not self.front.wanted, "it wants nothing")
             self.server.log_on_pilot("KLM1")
 
+    class SilentSuite(Joined):
+        """With one that does not."""
+
+        deadline = DEADLINE
+
+        async def test_an_answer_that_never_comes(self) -> None:
+            """The logon goes on; what comes too late is nothing."""
+            silence: Deferred[Verdict] = Deferred()
+            self.plugin.answers[LoggingOn] = silence
+            pilot = self.server.log_on_pilot_later("KLM1")
+            await self.until(lambda: pilot.session.client, "he is on")
+            silence.callback(Verdict(stops=True))
+            await self.until(lambda: self.plugin.of(LoggedOn)[1:], "told")
+            self.assertFalse(pilot.is_closed)
+            self.assertTrue(self.server.roster.is_online("KLM1"))
+
 
 class InProcessTests(Promises.Suite):
     """All in one process."""
@@ -277,6 +287,22 @@ class RemoteFrontTests(Promises.Suite):
 
 
 class RemotePluginTests(Promises.Suite):
+    """The plugin in another process than the role."""
+
+    is_plugin_remote = True
+
+
+class InProcessSilenceTests(Promises.SilentSuite):
+    """All in one process."""
+
+
+class RemoteFrontSilenceTests(Promises.SilentSuite):
+    """The server in another process than the role."""
+
+    is_front_remote = True
+
+
+class RemotePluginSilenceTests(Promises.SilentSuite):
     """The plugin in another process than the role."""
 
     is_plugin_remote = True

@@ -17,13 +17,19 @@ from rum_twisted.terms.instance import InstanceState
 from rum_twisted.terms.rule import Posted
 from rum_twisted.terms.units import Seconds
 from rum_twisted.terms.wish import Wish, WishKind
-from tests.support.etcd_case import CLOCK, EtcdTestCase, shared_etcd, until
+from tests.support.etcd_case import (
+    CLOCK,
+    REQUEST_TIMEOUT,
+    EtcdTestCase,
+    shared_etcd,
+    until,
+)
 from tests.support.instances import Told, make_instance
 from tests.support.memory_etcd import MemoryEtcd, MemoryStore
 from tests.support.rules import make_rule
 from tests.support.wishes import make_wish
 
-TTL = Seconds(5.0)
+TTL = Seconds(20.0)  # a lease outlives a machine that stands still for a while
 
 
 class Contract:
@@ -66,7 +72,10 @@ class Contract:
             """An empty registry says so, once it is known to be empty."""
             self.start()
             await self.names_are()
-            self.assertIs(self.registry.health().state, RegistryState.LIVE)
+            await until(
+                lambda: self.registry.health().state is RegistryState.LIVE,
+                "it hears of changes, too",
+            )
 
         async def test_who_registers_is_told(self) -> None:
             """Everything that an instance says of itself arrives."""
@@ -310,7 +319,10 @@ class Contract:
         @override
         def setUp(self) -> None:
             """See that etcd is there."""
-            self.server = shared_etcd()
+            self.access: dict[str, Any] = {
+                "endpoints": (shared_etcd().endpoint,),
+                "request_timeout": REQUEST_TIMEOUT,
+            }
             self.base_path = f"/{type(self).__name__}/{self.id().rpartition('.')[2]}"
             super().setUp()
 
@@ -360,7 +372,7 @@ class LeanEtcdRegistryTests(Contract.RealEtcdRegistryTests):
         from rum_twisted.discovery.access import EtcdAccess  # noqa: PLC0415
         from rum_twisted.discovery.etcd_lean import LeanEtcd  # noqa: PLC0415
 
-        return LeanEtcd(EtcdAccess(endpoints=(self.server.endpoint,)))
+        return LeanEtcd(EtcdAccess(**self.access))
 
 
 class Aioetcd3EtcdRegistryTests(Contract.RealEtcdRegistryTests):
@@ -377,4 +389,4 @@ class Aioetcd3EtcdRegistryTests(Contract.RealEtcdRegistryTests):
             )
         except ImportError as error:
             raise SkipTest(str(error)) from error
-        return Aioetcd3Etcd(EtcdAccess(endpoints=(self.server.endpoint,)))
+        return Aioetcd3Etcd(EtcdAccess(**self.access))

@@ -1,6 +1,7 @@
 """The same promises, kept by another process: each call goes over real gRPC."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, fail
@@ -51,8 +52,10 @@ from tests.support.fabric import ListedInstances, chance, make_instance
 
 T = TypeVar("T")
 
-WITHIN = Seconds(5.0)
-PATIENCE = 20.0  # seconds, until a test gives up
+WITHIN = Seconds(30.0)  # for an answer; no test waits that long for one
+INTERVAL = Seconds(5.0)  # between batches of a logbook
+PATIENCE = 60.0  # seconds, until a test gives up
+BETWEEN_LOOKS = 0.01  # seconds
 
 
 class RemoteTestCase(SynchronousTestCase):
@@ -95,6 +98,15 @@ class RemoteTestCase(SynchronousTestCase):
         outcome.addBoth(note)
         if not there.done():
             loop.run_until_complete(asyncio.wait_for(there, PATIENCE))
+
+    def run_until_so(self, is_so: Callable[[], object], what: str) -> None:
+        """Look again and again, and run the loop between, until something is so."""
+        loop = asyncio.get_event_loop_policy().get_event_loop()
+        deadline = loop.time() + PATIENCE
+        while not is_so():
+            if loop.time() > deadline:
+                self.fail(f"not within {PATIENCE} s: {what}")
+            loop.run_until_complete(asyncio.sleep(BETWEEN_LOOKS))
 
     @override
     def successResultOf(self, deferred: Any) -> Any:
@@ -175,7 +187,7 @@ class RemoteLogbookTests(RemoteTestCase, test_logbook.Contract.LogbookTests):
             self.clock,
             lambda: Seconds(1_790_000_000.0),
             writer="pergola-1",
-            interval=WITHIN,
+            interval=INTERVAL,
         )
         self.remote.startService()
         self.addCleanup(lambda: self.successResultOf(self.remote.stopService()))
@@ -183,7 +195,7 @@ class RemoteLogbookTests(RemoteTestCase, test_logbook.Contract.LogbookTests):
 
     def pump(self) -> None:
         """Let the time of a batch come, and the batch be written or given up."""
-        self.clock.advance(WITHIN)
+        self.clock.advance(INTERVAL)
         writing = self.remote.writing
         if writing is not None:
             self.run_until(writing)
@@ -247,11 +259,13 @@ class RemoteLogbookTests(RemoteTestCase, test_logbook.Contract.LogbookTests):
         settings = ServerSettings(listen=listen)
         self.server = RpcServer(settings, [servicer], self.clock)
         self.server.startService()
-        for _ in range(20):
+
+        def is_written() -> bool:
             self.pump()
-            if not self.remote.waiting:
-                break
-            self.pass_time(0.1)  # gRPC connects anew in its own time
+            return not self.remote.waiting
+
+        # gRPC connects anew in its own time.
+        self.run_until_so(is_written, "all is written")
         self.assertEqual(self.online(), ["KLM1", "KLM3"])
         times = {str(each.callsign): each.logged_on_at for each in self.memory.online}
         # What was before had been written down by the one before.
@@ -275,10 +289,6 @@ class RemoteLogbookTests(RemoteTestCase, test_logbook.Contract.LogbookTests):
             self.logbook.acted(test_logbook.KILL)
         self.assertEqual((self.remote.waiting, self.remote.dropped), (LONGEST, 10))
 
-    def pass_time(self, seconds: float) -> None:
-        """Run the loop for a moment."""
-        self.successResultOf(deferred(asyncio.sleep(seconds)))
-
 
 class LogbookServicerTests(RemoteTestCase):
     """What the reader does about writers."""
@@ -300,7 +310,7 @@ class LogbookServicerTests(RemoteTestCase):
             self.clock,
             lambda: Seconds(0.0),
             writer=name,
-            interval=WITHIN,
+            interval=INTERVAL,
         )
         remote.startService()
         self.addCleanup(lambda: self.successResultOf(remote.stopService()))
@@ -308,7 +318,7 @@ class LogbookServicerTests(RemoteTestCase):
 
     def pump(self, *writers: RemoteLogbook) -> None:
         """Let the time of a batch come, and the batches be written."""
-        self.clock.advance(WITHIN)
+        self.clock.advance(INTERVAL)
         for each in writers:
             if each.writing is not None:
                 self.run_until(each.writing)
@@ -476,16 +486,10 @@ class PassportTests(RemoteTestCase):
         given_up: list[object] = []
         accounts = self.accounts(Deferred(given_up.append))
         asked = accounts.authenticate("1000001", "pw")
-        for _ in range(100):
-            if self.there.asked:
-                break
-            self.successResultOf(deferred(asyncio.sleep(0.01)))
+        self.run_until_so(lambda: self.there.asked, "he is asked")
         asked.cancel()
         self.failureResultOf(asked, CancelledError)
-        for _ in range(100):
-            if given_up:
-                break
-            self.successResultOf(deferred(asyncio.sleep(0.01)))
+        self.run_until_so(lambda: given_up, "the check is given up")
         self.assertEqual(len(given_up), 1)
 
 

@@ -155,6 +155,7 @@ def _etcd(program: str, *, is_tuned: bool) -> Iterator[Etcd]:
             Path(folder) / "etcd",
             *(_TUNED if is_tuned else ()),
             is_tuned=is_tuned,
+            syncs=True,
             program=program,
         )
         etcd.start_and_wait()

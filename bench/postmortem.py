@@ -318,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @contextmanager
 def _etcd() -> Iterator[Etcd]:
     with tempfile.TemporaryDirectory() as folder:
-        etcd = Etcd(Path(folder) / "etcd", is_tuned=False)
+        etcd = Etcd(Path(folder) / "etcd", is_tuned=False, syncs=True)
         etcd.start_and_wait()
         try:
             yield etcd

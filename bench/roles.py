@@ -57,7 +57,7 @@ def _start_and_measure() -> int:
     """Measure with processes of their own; return the peak of the front, bytes."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        etcd = Etcd(folder / "etcd")
+        etcd = Etcd(folder / "etcd", syncs=True)
         try:
             etcd.start_and_wait()
             return _measure(folder, etcd)

@@ -13,13 +13,15 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 from typing_extensions import override
 
+from rum_twisted.terms.units import Seconds
 from tests.support.etcd import PATIENCE, Etcd
 
-__all__ = ["CLOCK", "EtcdTestCase", "shared_etcd", "until"]
+__all__ = ["CLOCK", "REQUEST_TIMEOUT", "EtcdTestCase", "shared_etcd", "until"]
 
 CLOCK: Final[Any] = reactor
-_BETWEEN_TRIALS: Final = 0.05  # seconds
-_LEAK_PATIENCE: Final = 20.0  # seconds for a cancelled task to end
+REQUEST_TIMEOUT: Final = Seconds(30.0)  # of connections that no test makes wait
+_BETWEEN_TRIALS: Final = 0.02  # seconds
+_LEAK_PATIENCE: Final = 30.0  # seconds for a cancelled task to end
 
 
 async def until(

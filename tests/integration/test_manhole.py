@@ -226,7 +226,7 @@ class SocketTests(TestCase):
         self.addCleanup(turning.stop)
         operator = await self.connect()
         turns.clear()
-        many = 2000
+        many = 500
         lines = b"".join(write_line({"run": f"{n} * 2"}) for n in range(many))
         sending = deferToThread(operator.stream.sendall, lines)
         for n in range(many):

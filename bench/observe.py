@@ -9,18 +9,23 @@ flies in one area and reports every five seconds, so each hears all others. CPU 
 the kernel has counted for each process; memory is RSS at the end. There is no setting
 for the last server: it is of the bench's making.
 
-Before that, 500,000 objects are counted, and the longest step is told, in CPU time:
-nobody is served meanwhile.
+Before that, 500,000 objects are counted, by list and by walk (see
+`rum_twisted.admin.census`): as they come when they are made one after the other, and
+scattered over a heap from which two of three have gone. Told is the longest step of
+each census, in CPU time: nobody is served meanwhile. A server goes by list only as long
+as there are few.
 """
 
 import argparse
 import gc
 import os
+import random
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bench import machine
@@ -28,7 +33,7 @@ from bench.crowd import Crowd, Member
 from bench.processes import Memory, Running, memory_of
 from bench.servers import Server, rum
 from bench.workshop import OUT
-from rum_twisted.admin.census import Census
+from rum_twisted.admin.census import LIST, WALK, Census
 
 __all__ = ["main", "report"]
 
@@ -37,7 +42,8 @@ _WARM_UP: Final = 10.0  # seconds; the first sample is taken and paid for before
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _OBJECTS: Final = 480_000  # and those of Python itself
 _LIMIT: Final = 96 << 20  # bytes
-_CENSUSES: Final = 3
+_CENSUSES: Final = 7  # of each kind
+_SCATTERED: Final = 3  # as many are made first as are kept
 _MS: Final = 1000
 _PERCENT: Final = 100.0
 
@@ -55,7 +61,7 @@ class Nothing:
 class Admin(Service):
     name = "admin"
     commands, pages, roots = {}, {}, {}
-    readiness = status = Nothing()
+    readiness = status = sampler = Nothing()
     def watch(self, *parts): pass
 class Guard(Service):
     name = "guard"
@@ -122,27 +128,58 @@ class _Thing:
         self.name = f"thing {number}"
 
 
+def _contiguous() -> list[object]:
+    return [_Thing(number) for number in range(_OBJECTS)]
+
+
+def _scattered() -> list[object]:
+    """Return as many, whose neighbors in memory are not those in any list."""
+    chance = random.Random(1)  # noqa: S311 - for nothing secret
+    kept: list[object] = []
+    for number in range(_OBJECTS * _SCATTERED // 2):
+        kept.append(_Thing(number))
+        kept.append([number] if number % 2 else {number: str(number)})
+    chance.shuffle(kept)
+    del kept[_OBJECTS // 2 :]
+    kept += [_Thing(number) for number in range(_OBJECTS // 2)]
+    chance.shuffle(kept)
+    return kept
+
+
 def _census() -> None:
-    kept = [_Thing(number) for number in range(_OBJECTS)]
-    gc.collect()
-    for leaves in (False, True):
-        for _ in range(_CENSUSES):
-            census = Census(leaves=leaves)
-            steps = census.steps()
-            times = []
-            before = time.thread_time()
-            for _ in steps:
-                now = time.thread_time()
-                times.append(now - before)
-                before = now
-            name = "with texts" if leaves else "containers"
-            print(
-                f"census of {census.tally().objects:,} objects, {name}: "
-                f"{sum(times) * _MS:.0f} ms; the list of all {times[0] * _MS:.1f} ms, "
-                f"the longest step after it {max(times[1:]) * _MS:.1f} ms"
-            )
-    del kept
+    print(f"{_CENSUSES} censuses each; longest step in ms")
+    for name, make in (("contiguous", _contiguous), ("scattered", _scattered)):
+        kept = make()
+        gc.collect()
+        for method in (LIST, WALK):
+            for leaves in (False, True):
+                _count(name, method, leaves=leaves)
+        del kept
+        gc.collect()
     print()
+
+
+def _count(name: str, method: str, *, leaves: bool) -> None:
+    longest, whole, objects = [], [], 0
+    for _ in range(_CENSUSES):
+        census = Census(leaves=leaves, method=method)
+        times = []
+        steps = census.steps()
+        is_done = False
+        while not is_done:
+            before = time.thread_time()
+            is_done = next(steps, steps) is steps
+            times.append(time.thread_time() - before)
+        before = time.thread_time()
+        objects = census.tally().objects
+        times.append(time.thread_time() - before)
+        longest.append(max(times) * _MS)
+        whole.append(sum(times) * _MS)
+    print(
+        f"{name:<11}{method:<5}{'with texts' if leaves else 'containers':<11}"
+        f"{objects:>9,} objects, {median(whole):>6.0f} ms in all, longest step "
+        f"median {median(longest):>5.1f}, worst {max(longest):>5.1f}"
+    )
 
 
 def _without(server: Server) -> Server:

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.admin import process
-from rum_twisted.admin.census import Census, Kind, Tally, count_all, name_of
+from rum_twisted.admin.census import WALK, Census, Kind, Tally, name_of
 from rum_twisted.admin.lag import LagWatch, Stall, stack_of
 from rum_twisted.admin.owners import Owner, Owners
 from rum_twisted.admin.process import Collections
@@ -96,10 +96,18 @@ class Heap:
         """End all work: the server goes down, and who waits is told so."""
         self._turns.stop()
 
-    def count(self) -> Deferred[Tally]:
-        """Count all objects, in slices."""
-        census = Census()
-        return self._in_slices(census.steps()).addCallback(lambda _: census.tally())
+    def count(self, method: str | None = None) -> Deferred[Tally]:
+        """Count all objects, in slices.
+
+        Args:
+            method: the census's; ``None``: by list where that is short.
+        """
+        population = self._sources.sampler.population
+        if method is None:
+            census = population.census(leaves=True)
+        else:
+            census = Census(method=method)
+        return self._counted(census)
 
     def census(self, most: int = _DEFAULT_LINES) -> Deferred[dict[str, Any]]:
         """Return those types that take most."""
@@ -114,7 +122,7 @@ class Heap:
             most: how many types.
             leaves: count texts, bytes and numbers too; it takes four times as long.
         """
-        return _tally_facts(count_all(leaves=leaves), most)
+        return _tally_facts(self._count_now(leaves=leaves), most)
 
     def owners_now(self) -> dict[str, Any]:
         """Return the owners' table, and the process beside it."""
@@ -128,7 +136,8 @@ class Heap:
 
     def set_mark(self) -> Deferred[dict[str, Any]]:
         """Remember this moment, for `growth`."""
-        return self.count().addCallback(self._keep_mark)
+        # However many there are by then: what is compared is counted alike.
+        return self.count(WALK).addCallback(self._keep_mark)
 
     def growth(self, minutes: int | None = None) -> Deferred[dict[str, Any]]:
         """Return what has grown, by type and by owner, the most first.
@@ -144,12 +153,13 @@ class Heap:
             if self._mark is None:
                 raise Refused("no moment was marked: name minutes, or mark one first")
             mark = self._mark
-            return self.count().addCallback(self._growth_since, mark)
+            return self.count(WALK).addCallback(self._growth_since, mark)
         # A sample has no texts, bytes and numbers; neither has what it is compared to.
         mark = self._sampled(minutes)
-        census = Census(leaves=False)
-        counted = self._in_slices(census.steps())
-        return counted.addCallback(lambda _: self._growth_since(census.tally(), mark))
+        population = self._sources.sampler.population
+        counted = self._counted(population.census(leaves=False))
+        counted.addCallback(population.since_start)
+        return counted.addCallback(self._growth_since, mark)
 
     def growth_now(self, minutes: int) -> dict[str, Any]:
         """Return the same, without letting anybody have a turn.
@@ -157,7 +167,10 @@ class Heap:
         Raises:
             Refused: there is no sample.
         """
-        return self._growth_since(count_all(leaves=False), self._sampled(minutes))
+        mark = self._sampled(minutes)
+        tally = self._count_now(leaves=False)
+        population = self._sources.sampler.population
+        return self._growth_since(population.since_start(tally), mark)
 
     def who(self, kind: str, number: int = -1) -> Deferred[dict[str, Any]]:
         """Return who keeps an object alive.
@@ -223,6 +236,20 @@ class Heap:
         if minutes is not None:
             samples = samples[-minutes:] if minutes > 0 else []
         return {"samples": [asdict(sample) for sample in samples]}
+
+    def _counted(self, census: Census) -> Deferred[Tally]:
+        return self._in_slices(census.steps()).addCallback(lambda _: self._end(census))
+
+    def _count_now(self, *, leaves: bool) -> Tally:
+        census = self._sources.sampler.population.census(leaves=leaves)
+        for _ in census.steps():
+            pass
+        return self._end(census)
+
+    def _end(self, census: Census) -> Tally:
+        tally = census.tally()
+        self._sources.sampler.population.learn(tally)
+        return tally
 
     def _in_slices(self, steps: Iterator[None]) -> Deferred[Any]:
         task = self._turns.cooperate(steps)
@@ -334,6 +361,7 @@ def _differences(
 
 def _tally_facts(tally: Tally, most: int) -> dict[str, Any]:
     return {
+        "method": tally.method,
         "objects": tally.objects,
         "bytes": tally.bytes,
         "frozen": tally.frozen,

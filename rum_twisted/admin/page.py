@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
+from rum_twisted.admin.census import WALK
+
 __all__ = ["page_of"]
 
 _WIDTH: Final = 720  # of a plot, in pixels
@@ -177,10 +179,11 @@ def _types(census: Mapping[str, Any]) -> str:
         for each in map(_mapping, _list(census.get("types"))[:_MOST_LINES])
     ]
     frozen = _amount(census.get("frozen"))
-    return (
-        _table(("type", "#count", "#bytes"), rows)
-        + f"<p>And {frozen} objects from before the start.</p>"
-    )
+    if census.get("method") == WALK:
+        remark = f"{frozen} objects from before the start are among them."
+    else:
+        remark = f"And {frozen} objects from before the start."
+    return _table(("type", "#count", "#bytes"), rows) + f"<p>{remark}</p>"
 
 
 def _stalls(lag: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.admin import process
-from rum_twisted.admin.census import Census, Tally
+from rum_twisted.admin.census import Population, Tally
 from rum_twisted.admin.cgroup import MemoryGroup, throttled
 from rum_twisted.admin.lag import LagWatch
 from rum_twisted.admin.owners import MOST_OWNERS, Owner, Owners
@@ -136,6 +136,7 @@ class Sampler(Service):
         self._watchers: list[Callable[[Pulse], None]] = []
         self.pulse: Pulse | None = None  # the last one
         self.tally: Tally | None = None  # the last census
+        self.population = Population()
         # How many rungs the guard has reached, of memory and of CPU; he tells.
         self.guard_levels: Callable[[], tuple[float | None, float | None]] = _unguarded
         self._samples = LoopingCall(self._begin)
@@ -232,7 +233,7 @@ class Sampler(Service):
 
     def _sample(self) -> Iterator[None]:
         cost = 0.0
-        census = Census(leaves=False)
+        census = self.population.census(leaves=False)
         steps = census.steps()
         while True:
             begun = process.cpu_seconds()
@@ -242,7 +243,9 @@ class Sampler(Service):
                 break
             yield
         begun = process.cpu_seconds()
-        self.tally = tally = census.tally()
+        tally = census.tally()
+        self.population.learn(tally)
+        self.tally = tally = self.population.since_start(tally)
         self._gauges.push([_number(value) for value in self._look(tally)])
         self._kept_owners.push(self._numbers_of(self._owners.table()))
         self._kept_types.push(self._numbers_of_types(tally))

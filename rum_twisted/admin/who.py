@@ -16,7 +16,7 @@ from rum_twisted.admin.census import name_of
 
 __all__ = ["Search", "find"]
 
-MOST_SEARCHES: Final = 12  # 10 ms each with 500,000 objects
+MOST_SEARCHES: Final = 12  # 15 to 60 ms each with 500,000 objects
 MOST_CHAINS: Final = 6
 DEEPEST: Final = 6  # links
 MOST_VISITED: Final = 100_000  # objects, on the way down; 0.2 s in all

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from rum_twisted.admin.census import WALK
 from rum_twisted.admin.dump import NoDump, read_dump, write_dump
 from rum_twisted.cli.asking import ask_server
 from rum_twisted.cli.auditing import note_without_database
@@ -131,8 +132,8 @@ def growth(
 def who(invocation: Invocation, type_name: str, *, number: int, as_json: bool) -> None:
     """Show who keeps an object of TYPE alive; `heap census` has the names.
 
-    It looks at all objects some times, and holds everybody up for 10 ms each where
-    there are 500,000.
+    It looks at all objects some times, and holds everybody up for 15 to 60 ms each
+    where there are 500,000.
     """
     found = _ask(invocation, "heap.who", type=type_name, number=number)
     output = Output(as_json)
@@ -370,9 +371,11 @@ def _show_census(found: Mapping[str, Any], output: Output) -> None:
             for each in found["types"]
         ],
     )
+    # A dump may be of an older server, which did not say it.
+    were = "among them" if found.get("method") == WALK else "not"
     output.remark(
         f"{found['objects']:,} objects were counted, and {found['frozen']:,} that are "
-        "as old as the server were not"
+        f"as old as the server were {were}"
     )
 
 

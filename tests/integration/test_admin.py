@@ -14,6 +14,7 @@ from typing import Any, Final
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from rum_twisted.admin.census import MOST_LISTED
 from tests.support.twistd import PATIENCE, ROOT, free_port
 
 TAC: Final = ROOT / "tests" / "support" / "standstill.tac"
@@ -126,8 +127,8 @@ class AdminTestCase(SynchronousTestCase):
         finally:
             connection.close()
 
-    def rumctl(self, *arguments: str) -> str:
-        """Return what ``rumctl`` prints."""
+    def rumctl(self, *arguments: str, typed: str = "") -> str:
+        """Return what ``rumctl`` prints; ``typed`` is given to it."""
         program = "from rum_twisted.cli.main import main; main()"
         done = subprocess.run(  # noqa: S603 - nothing comes from outside
             (
@@ -135,6 +136,7 @@ class AdminTestCase(SynchronousTestCase):
                 *("--set", f"data_dir={json.dumps(str(self.folder / 'data'))}"),
                 *arguments,
             ),
+            input=typed,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -214,6 +216,29 @@ class QuestionTests(AdminTestCase):
                 return samples[0]
             time.sleep(_BETWEEN_TRIALS)
         raise AssertionError("there is no sample")
+
+    def test_very_many_objects(self) -> None:
+        """They are counted by walk, which meets what the start has left as well.
+
+        A sample of few objects, counted by list, can be compared all the same.
+        """
+        number = MOST_LISTED + 20_000
+        with self.serve():
+            self.first_sample()
+            few = json.loads(self.rumctl("heap", "census", "--json"))
+            self.assertEqual(few["method"], "list")
+            line = f"import sys; sys.many = [[n] for n in range({number})]\n"
+            self.rumctl("manhole", typed=line)
+            many = json.loads(self.rumctl("heap", "census", "--json"))
+            self.assertEqual(many["method"], "walk")
+            self.assertGreater(many["objects"], number + few["frozen"] / 2)
+            self.assertIn("among them", self.rumctl("heap", "census"))
+            growth = self.rumctl("heap", "growth", "--minutes", "5", "--json")
+            types = json.loads(growth)["types"]
+            self.assertEqual(types[0]["name"], "list")
+            self.assertTrue(number <= types[0]["count"] < number + 2000)
+            others = sum(abs(each["count"]) for each in types[1:])
+            self.assertLess(others, few["frozen"] / 4)
 
     def test_over_the_socket_file(self) -> None:
         """Each command of ``rumctl heap`` has an answer, in words and as JSON."""

@@ -20,7 +20,7 @@ from rum_twisted.accounts.queue import QueuedAccounts
 from rum_twisted.accounts.throttle import Limits, Throttle
 from rum_twisted.accounts.verified import VerifiedLogons
 from rum_twisted.accounts.waiting import WaitingAccounts
-from rum_twisted.admin.census import count_all
+from rum_twisted.admin.census import Census
 from rum_twisted.discovery.directory import Directory
 from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.rpc.errors import Code
@@ -101,10 +101,10 @@ class MemoryTestCase(SynchronousTestCase):
     def grown(self, act: Callable[[], object]) -> int:
         """Return how many bytes have come with an act, and with what it returns."""
         gc.collect()
-        before = count_all().bytes
+        before = Census().at_once().bytes
         kept = act()
         gc.collect()
-        after = count_all().bytes
+        after = Census().at_once().bytes
         del kept
         return after - before
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from rum_twisted.admin.census import WALK
 from rum_twisted.admin.dump import Dumps
 from rum_twisted.admin.heap import Heap
 from rum_twisted.admin.manhole.text import Text, facts, table
@@ -391,9 +392,10 @@ def _refusal(failure: Failure) -> Text:
 def _counted(found: Mapping[str, Any]) -> Text:
     rows = [(each["name"], each["count"], each["bytes"]) for each in found["types"]]
     shown = table(("type", "count", "bytes"), rows)
+    were = "among them" if found["method"] == WALK else "not counted"
     return Text(
         f"{shown}\n{found['objects']:,} objects; {found['frozen']:,} are as old as the "
-        "server and were not counted"
+        f"server and were {were}"
     )
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from rum_twisted.admin.census import LIST, MOST_LISTED, WALK, Tally
 from rum_twisted.admin.heap import owner_facts
 from rum_twisted.admin.owners import Owner
 from rum_twisted.control.lines import Refused
@@ -16,9 +18,18 @@ from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 from tests.unit.admin.builders import NOON, Room
 
+KEPT: list["Blip"] = []  # within reach of a walk; variables of a test are not
+
 
 class Blip:
     """Something that can be counted."""
+
+
+def many(objects: int) -> Tally:
+    """Return what a census finds of so many objects."""
+    return Tally(
+        kinds=(), objects=objects, bytes=0, frozen=0, waiting_deferreds=0, method=LIST
+    )
 
 
 class HeapTests(SynchronousTestCase):
@@ -29,6 +40,7 @@ class HeapTests(SynchronousTestCase):
         """Begin; what is there already need not be counted."""
         gc.freeze()
         self.addCleanup(gc.unfreeze)
+        self.addCleanup(KEPT.clear)
         self.room = Room()
         self.heap = self.room.heap
         self.size = 1000
@@ -70,6 +82,35 @@ class HeapTests(SynchronousTestCase):
         self.failureResultOf(answer, CancelledError)
         self.room.work()
         self.assertEqual(self.room.clock.getDelayedCalls(), [])
+
+    def test_a_walk_that_is_given_up(self) -> None:
+        """No work goes on, and the objects on the way are let go of."""
+        KEPT.extend(Blip() for _ in range(20_000))
+        alive = weakref.WeakSet(KEPT)
+        answer = self.heap.set_mark()
+
+        def give_up(turns: int) -> None:
+            if turns:
+                self.room.clock.callLater(0, give_up, turns - 1)
+                return
+            self.assertNoResult(answer)
+            answer.cancel()
+
+        give_up(10)
+        self.room.work()
+        self.failureResultOf(answer, CancelledError)
+        self.assertEqual(self.room.clock.getDelayedCalls(), [])
+        KEPT.clear()
+        self.assertEqual(len(alive), 0)
+
+    def test_so_many_that_the_list_is_not_taken(self) -> None:
+        """They are counted by walk then, and the answer says so."""
+        self.assertEqual(self.heap.census_now()["method"], LIST)
+        self.room.sampler.population.learn(many(MOST_LISTED + 1))
+        KEPT.extend(Blip() for _ in range(500))
+        found = self.result(self.heap.census(200))
+        self.assertEqual(found["method"], WALK)
+        self.assertEqual(self.lines(found["types"])[f"{__name__}.Blip"]["count"], 500)
 
     def test_the_server_goes_down(self) -> None:
         """Who waits is told so, and no work goes on; a new start goes well."""
@@ -123,7 +164,7 @@ class HeapTests(SynchronousTestCase):
         """The owner and the type that grew most stand first."""
         self.result(self.heap.set_mark())
         self.size = 51_000
-        kept = [Blip() for _ in range(5000)]
+        KEPT.extend(Blip() for _ in range(5000))
         self.room.clock.advance(30)
         found = self.result(self.heap.growth())
         self.assertEqual((found["since"], found["seconds"]), (NOON, 30.0))
@@ -141,7 +182,6 @@ class HeapTests(SynchronousTestCase):
         )
         first = found["types"][0]
         self.assertEqual((first["name"], first["count"]), (f"{__name__}.Blip", 5000))
-        del kept
 
     def test_growth_without_a_mark(self) -> None:
         """It is said what has to be done first."""

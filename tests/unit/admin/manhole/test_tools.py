@@ -26,6 +26,8 @@ from rum_twisted.world.roster import Roster
 from tests.support.builders import make_controller, make_pilot
 from tests.unit.guard.builders import GuardRoom
 
+KEPT: list["Parcel"] = []  # within reach of a walk; variables of a test are not
+
 
 class Parcel:
     """Something that is kept."""
@@ -127,12 +129,12 @@ class ToolsTests(SynchronousTestCase):
     def test_census_and_growth(self) -> None:
         """Counted in slices, and compared with a mark."""
         self.assertIn("objects", self.result(self.tool.mark()))
-        kept = [Parcel() for _ in range(300)]
+        self.addCleanup(KEPT.clear)
+        KEPT.extend(Parcel() for _ in range(300))
         self.assertIn("objects", self.result(self.tool.census(3)))
         shown = self.result(self.tool.growth())
         self.assertIn("Parcel", shown)
         self.assertIn("+300", shown)
-        del kept
 
     def test_growth_without_a_mark(self) -> None:
         """It says what is due, and nothing has failed."""

@@ -41,6 +41,7 @@ _ANSWER_WITHIN: Final = Seconds(2.0)  # of the collector
 _STOP_WITHIN: Final = Seconds(3.0)
 _PATH: Final = "/v1/traces"
 _LIBRARY: Final = "opentelemetry"  # its own logger's name
+_SILENCE: Final = logging.NullHandler()
 
 
 class Tracing(Service):
@@ -66,6 +67,7 @@ class Tracing(Service):
         self._reactor = reactor
         self._process = name
         self._provider: TracerProvider | None = None
+        self._exporter: OTLPSpanExporter | None = None
         self._tracer: trace.Tracer = trace.NoOpTracer()
         self._context = TraceContextTextMapPropagator()
         self._troubles = _Troubles(self._tell)
@@ -95,6 +97,7 @@ class Tracing(Service):
             sampler=sampler, resource=resource, shutdown_on_exit=False
         )
         exporter = OTLPSpanExporter(self._endpoint, timeout=_ANSWER_WITHIN)
+        self._exporter = exporter
         provider.add_span_processor(
             BatchSpanProcessor(
                 exporter,
@@ -111,14 +114,21 @@ class Tracing(Service):
         """Send what waits; the Deferred fires when that is done, or given up."""
         super().stopService()
         provider, self._provider = self._provider, None
+        exporter, self._exporter = self._exporter, None
         self._tracer = trace.NoOpTracer()
-        logging.getLogger(_LIBRARY).removeHandler(self._troubles)
-        if provider is None:
+        logger = logging.getLogger(_LIBRARY)
+        logger.removeHandler(self._troubles)
+        logger.addHandler(_SILENCE)  # else Python itself prints what comes now
+        if provider is None or exporter is None:
             return succeed(None)
         ending = deferToThreadPool(
             self._reactor, self._reactor.getThreadPool(), provider.shutdown
         )
-        return ending.addTimeout(_STOP_WITHIN, self._reactor, lambda *_: None)
+        # Else its thread would try all that waits, batch by batch, and the process
+        # would not end before.
+        return ending.addTimeout(
+            _STOP_WITHIN, self._reactor, lambda *_: exporter.shutdown()
+        )
 
     @contextmanager
     def client(

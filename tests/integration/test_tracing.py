@@ -1,5 +1,6 @@
 """Calls leave traces at a collector, and its troubles are nobody's."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,6 +30,7 @@ from tests.integration.rpcserver import Reporter
 from tests.integration.test_roles import RolesTestCase
 from tests.integration.test_xclient import Relay
 from tests.support.fabric import ListedInstances, chance, make_instance
+from tests.support.httpserver import Exchange, serve_http
 from tests.support.twistd import PATIENCE, free_port
 
 
@@ -148,6 +150,30 @@ class TracingTests(AsyncioTestCase):
                 await future(tracing.stopService())
             told = [event for event in events if "traces" in event["log_format"]]
             self.assertLessEqual(len(told), 1)
+
+        return self.run_here(check())
+
+    def test_a_collector_that_hangs_at_the_end(self) -> Deferred[None]:
+        """What it does not take in time is given up, and no thread goes on with it."""
+
+        def is_sending() -> bool:
+            names = [thread.name for thread in threading.enumerate()]
+            return any(name.startswith("OtelBatch") for name in names)
+
+        async def check() -> None:
+            with serve_http(Exchange.hang) as server:
+                tracing = Tracing(server.url, 1.0, self.reactor, "test")
+                tracing.startService()
+                for number in range(MOST_WAITING):
+                    with tracing.client("weather", f"/test/{number}", None):
+                        pass
+                self.assertTrue(is_sending())
+                await future(tracing.stopService())
+                asked = len(server.requests)
+                while is_sending():
+                    await asyncio.sleep(0.05)
+                # The one that was under way ends, and at most one has just begun.
+                self.assertLessEqual(len(server.requests), asked + 1)
 
         return self.run_here(check())
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rum_twisted.control.address import socket_name
 from tests.unit.cli.builders import CommandTestCase
 
-PATIENCE: Final = 10.0  # seconds
+PATIENCE: Final = 60.0  # seconds
 
 
 class LockoutTests(CommandTestCase):

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from typing_extensions import override
 from zope.interface import implementer
@@ -43,7 +43,7 @@ from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
 from rum_twisted.terms.wish import Wish
 
-__all__ = ["EtcdRegistry"]
+__all__ = ["HEAD_START", "EtcdRegistry"]
 
 _LISTING: Final = "listing"
 _READING: Final = "reading"
@@ -53,6 +53,12 @@ _PATIENCE: Final = 2
 Within one, everybody has noticed that his lease is gone, and has registered again;
 the other is for those who had not noticed the outage yet.
 """
+HEAD_START: Final = Seconds(1.0)
+"""How long at most a process that registers does not look who else is there.
+
+Where a hundred start at the same instant, whoever looks first is told of each of the
+others one by one, and so is everybody; that costs etcd much more memory than lists.
+"""
 
 
 @implementer(IRegistry)
@@ -60,7 +66,7 @@ class EtcdRegistry:
     """The instances of a whole network.
 
     A process that registers nothing takes no lease; one that never asks who is there
-    opens no watch.
+    opens no watch. One that does both is listed first, and then begins to read.
 
     Args:
         etcd: where they are; nobody else may use it.
@@ -83,7 +89,9 @@ class EtcdRegistry:
         ttl: Seconds,
     ) -> None:
         self._etcd = etcd
+        self._clock = clock
         self._base_path = base_path
+        self._head_start: IDelayedCall | None = None  # not reading yet
         self._changed: Callable[[tuple[Instance, ...]], None] = lambda _: None
         self._ruled: Callable[[tuple[Posted, ...]], None] = lambda _: None
         self._wished: Callable[[tuple[Wish, ...]], None] = lambda _: None
@@ -95,7 +103,7 @@ class EtcdRegistry:
             base_path=base_path,
             ttl=ttl,
             troubled=self._note_lease_trouble,
-            fine=partial(self._forget, _LISTING),
+            fine=self._note_listing,
         )
         self._follower = Follower(
             etcd,
@@ -134,8 +142,10 @@ class EtcdRegistry:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._registration.stop()
+        self._end_head_start()
+        # In this order: who ends needs no news of others who end as well.
         await self._follower.stop()
+        await self._registration.stop()
         await self._etcd.stop()
         self._changed = lambda _: None
         self._ruled = lambda _: None
@@ -143,8 +153,30 @@ class EtcdRegistry:
         self._troubles.clear()
 
     def follow(self) -> None:
-        """Begin to watch; see `IRegistry`."""
-        self._follower.start()
+        """Begin to watch; see `IRegistry`.
+
+        In this turn of the reactor somebody may still register.
+        """
+        is_stopped = self._follower.state is RegistryState.STOPPED
+        if is_stopped and self._head_start is None:
+            self._head_start = self._clock.callLater(0.0, self._let_register)
+
+    def _let_register(self) -> None:
+        """Begin to read when we are listed, or that has failed or takes too long."""
+        self._head_start = self._clock.callLater(HEAD_START, self._begin_to_read)
+        if not self._registration.is_pending or self._troubles:
+            self._begin_to_read()
+
+    def _begin_to_read(self) -> None:
+        if self._end_head_start():
+            self._follower.start()
+
+    def _end_head_start(self) -> bool:
+        """Tell whether there was one."""
+        head_start, self._head_start = self._head_start, None
+        if head_start is not None and head_start.active():
+            head_start.cancel()
+        return head_start is not None
 
     def register(self, instance: Instance) -> None:
         """List an instance, or change it; see `IRegistry`."""
@@ -152,6 +184,7 @@ class EtcdRegistry:
 
     def deregister(self) -> Deferred[None]:
         """Take our instances away; see `IRegistry`."""
+        self._begin_to_read()
         return self._registration.deregister()
 
     def look(self) -> Deferred[Overview]:
@@ -211,8 +244,9 @@ class EtcdRegistry:
 
     def health(self) -> RegistryHealth:
         """Tell how things stand; see `IRegistry`."""
+        is_reading = self._head_start is None
         return RegistryHealth(
-            state=self._follower.state,
+            state=self._follower.state if is_reading else RegistryState.CONNECTING,
             is_registered=self._registration.is_registered,
             watches=self._follower.watches,
             leases=self._registration.leases,
@@ -240,11 +274,17 @@ class EtcdRegistry:
     def _tell_wishes(self, wishes: tuple[Wish, ...]) -> None:
         self._wished(wishes)
 
+    def _note_listing(self) -> None:
+        self._forget(_LISTING)
+        if not self._registration.is_pending:
+            self._begin_to_read()
+
     def _note_lease_trouble(self, error: Exception) -> None:
         # Etcd is away or stands still: when it is back, many may have been lost.
         if self._follower.state is RegistryState.LIVE:
             self._follower.be_patient()
         self._note(_LISTING, error)
+        self._begin_to_read()
 
     def _note(self, work: str, error: Exception) -> None:
         """Tell the operator once, however often it is tried again."""

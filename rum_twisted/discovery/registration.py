@@ -104,6 +104,11 @@ class Registration:
         """Whether everything that is wanted stands in etcd as it should."""
         return bool(self._wanted) and self._written == self._wanted
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is wanted that does not stand in etcd as it should."""
+        return self._written != self._wanted
+
     def start(self) -> None:
         """Write what is wanted, as soon as etcd is there."""
         self._is_open = True

@@ -74,6 +74,7 @@ class KnownTroubleTests(SynchronousTestCase):
         for _ in range(10_000):
             client.watch("passport", Told())
             client.instances("passport")
+        self.clock.advance(0)
         self.assertEqual(len(self.store.watches), 1)
         self.assertEqual(self.store.granted, 0)
         self.assertEqual(self.store.requests, 2)  # a listing and a watch
@@ -146,6 +147,7 @@ class KnownTroubleTests(SynchronousTestCase):
         """
         client = self.process()
         self.assertEqual(client.instances("passport"), ())
+        self.clock.advance(0)
         requests = self.store.requests
         puts = [
             Put(key=f"{SERVICES}{name}", value=value)

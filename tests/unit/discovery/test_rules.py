@@ -205,6 +205,7 @@ class RulesInEtcdTests(SynchronousTestCase):
         self.client.startService()
         self.client.rules()
         self.client.instances("weather")
+        self.clock.advance(0)
         self.assertEqual(
             (self.client.health.watches, self.client.health.leases), (1, 0)
         )
@@ -255,6 +256,7 @@ class RulesInEtcdTests(SynchronousTestCase):
             for each, share in ((self.client, 20.0), (other, 30.0))
         ]
         self.assertEqual(outcomes, [True, False])
+        self.client.rules()
         self.pass_time(0.1)
         self.assertEqual(self.shares(), [20.0])
 
@@ -263,6 +265,7 @@ class RulesInEtcdTests(SynchronousTestCase):
         self.client.startService()
         self.client.post("weather", make_rule(limits=LIMITS), 0)
         self.client.rules()
+        self.clock.advance(0)
         self.store.cut()
         self.pass_time(3600)
         self.assertEqual(self.shares(), [10.0])
@@ -274,6 +277,7 @@ class RulesInEtcdTests(SynchronousTestCase):
             self.client.post(f"other-{number}", make_rule(service="other"), 0)
         self.client.post("weather", make_rule(), 0)
         self.client.rules()
+        self.clock.advance(0)
         with capturedLogs() as events:
             self.store.cut()
             self.store.wipe()
@@ -291,6 +295,7 @@ class RulesInEtcdTests(SynchronousTestCase):
         self.client.startService()
         self.client.post("weather", make_rule(), 0)
         self.client.rules()
+        self.clock.advance(0)
         with capturedLogs() as events:
             self.put(KEY, b"{")
             self.pass_time(1)

@@ -68,6 +68,7 @@ class DiscoveryClientTests(SynchronousTestCase):
         for _ in range(2):
             client.startService()
             client.startService()
+            clock.advance(0)
             self.assertEqual(len(store.watches), 1)
             self.successResultOf(client.stopService())
             self.successResultOf(client.stopService())
@@ -76,10 +77,12 @@ class DiscoveryClientTests(SynchronousTestCase):
 
     def test_reads_only_when_asked(self) -> None:
         """A process that asks nobody opens no watch; the first question does."""
-        client, store, _ = self.make()
+        client, store, clock = self.make()
         client.startService()
+        clock.advance(0)
         self.assertEqual(store.watches, [])
         client.instances("passport")
+        clock.advance(0)
         self.assertEqual(len(store.watches), 1)
         self.successResultOf(client.stopService())
 
@@ -115,6 +118,7 @@ class DiscoveryClientTests(SynchronousTestCase):
         client, store, clock = self.make()
         client.startService()
         client.instances("passport")
+        clock.advance(0)
         requests, timers = store.requests, len(clock.getDelayedCalls())
         for _ in range(10_000):
             client.watch("passport", Told())
@@ -132,6 +136,8 @@ class DiscoveryClientTests(SynchronousTestCase):
         client.startService()
         client.register(make_instance())
         client.instances("passport")
+        self.assertIs(client.health.state, RegistryState.CONNECTING)
+        clock.advance(0)
         health = client.health
         self.assertIs(health.state, RegistryState.LIVE)
         self.assertTrue(health.is_registered)
@@ -179,6 +185,7 @@ class DiscoveryClientTests(SynchronousTestCase):
         client.register(make_instance())
         client.instances("passport")
         client.startService()
+        clock.advance(0)
         self.assertEqual(client.health.trouble, "")
         store.cut()
         for _ in range(600):

@@ -30,7 +30,7 @@ T = TypeVar("T")
 REQUEST_TIMEOUT: Final = Seconds(5.0)
 KEEPALIVE: Final = Seconds(10.0)  # of silence; etcd cuts who asks within 5 s
 KEEPALIVE_TIMEOUT: Final = Seconds(5.0)
-PAGE: Final = 100  # entries that are listed with one answer, 25 kB
+PAGE: Final = 16  # entries that are listed with one answer, 4 kB; see docs/discovery.md
 LARGEST_MESSAGE: Final = 4 * 1024 * 1024  # bytes; a page, or what a watch has missed
 _RECONNECT_MS: Final = (200, 2000, 2000)  # first, least and longest pause
 

@@ -27,7 +27,7 @@ _NO_SYNC: Final = "--unsafe-no-fsync"
 
 # What docs/discovery.md recommends, with the compaction's time made short.
 _TUNED: Final = ("--snapshot-count=1000", "--quota-backend-bytes=67108864")
-_TUNED_ENVIRON: Final = {"GOGC": "40", "GOMEMLIMIT": "24MiB"}
+_TUNED_ENVIRON: Final = {"GOGC": "10", "GOMEMLIMIT": "24MiB"}
 
 
 def _program(name: str) -> str:

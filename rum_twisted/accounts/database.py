@@ -128,9 +128,7 @@ class DatabaseAccounts(Service):
 
     async def _authenticate(self, cid: str, password: str) -> Account:
         try:
-            member = await self._database.ask(
-                lambda directory: directory.find(cid), self._answer_within
-            )
+            member = await self._database.find(cid, self._answer_within)
         except DatabaseAway as error:
             raise AccountsUnavailable(notice=_AWAY) from error
         if member is not None and self._is_verified(member, password):

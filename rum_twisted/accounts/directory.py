@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     and_,
     bindparam,
     case,
@@ -35,6 +34,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from typing_extensions import override
 
 from rum_twisted.accounts.engine import reading
+from rum_twisted.accounts.lookups import Lookups
 from rum_twisted.accounts.loopengine import LoopConnection, LoopEngine
 from rum_twisted.accounts.member import (
     HIGHEST_PILOT_RATING,
@@ -69,6 +69,7 @@ __all__ = [
 ]
 
 PAGE: Final = 500  # members that are read at once
+FOUND_AT_ONCE: Final = 8  # members of one look-up: a turn of the reactor stays short
 PRUNED_AT_ONCE: Final = 1000  # sessions; nobody waits longer for the rows than that
 _KEY_BYTES: Final = 12
 _NO_DATABASE: Final = "file is not a database"  # SQLite's words
@@ -113,6 +114,7 @@ class AccountDirectory:
         self._entries: dict[LoopConnection, list[AuditEntry]] = {}  # not kept yet
         self._engine = engine
         self._reading = reading(engine)
+        self._lookups = Lookups(self._find_some, FOUND_AT_ONCE)
         self._now = now
 
     @override
@@ -158,13 +160,15 @@ class AccountDirectory:
     async def find(self, cid: str) -> Member | None:
         """Look one member up, by one indexed query.
 
+        Those who are looked up at the same moment share it; see `Lookups`.
+
         Args:
             cid: in any case; whatever a client may type.
         """
         if not is_possible_cid(cid):
             return None
-        async with self._reading.connect() as connection:
-            return await _find(connection, fold(cid))
+        row = await self._lookups.find(fold(cid))
+        return None if row is None else _member_of(row)
 
     async def add(self, member: Member, by: Actor) -> Member:
         """Register somebody; returns him as kept, with the time of it.
@@ -535,6 +539,16 @@ class AccountDirectory:
 
     # Within.
 
+    async def _find_some(self, cids: Sequence[str]) -> Mapping[str, Row[Any]]:
+        """Return the rows of `FOUND_AT_ONCE` members at most, by CID."""
+        # Always as many parameters, so that there is one statement to prepare.
+        filled = [*cids, *[cids[-1]] * (FOUND_AT_ONCE - len(cids))]
+        async with self._reading.connect() as connection:
+            found = await connection.execute(
+                _SOME_MEMBERS, dict(zip(_SOME, filled, strict=True))
+            )
+            return {row.cid: row for row in found}
+
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[LoopConnection]:
         """Give a connection within a transaction that ends well or not at all."""
@@ -821,17 +835,14 @@ def _sums_of(sessions: Iterable[SessionRecord]) -> list[dict[str, Any]]:
 # Questions and changes.
 
 
-def _member_query(cid: str) -> Select[Any]:
-    return select(MEMBERS).where(MEMBERS.c.cid == cid)
-
-
-async def _find(connection: LoopConnection, key: str) -> Member | None:
-    row = (await connection.execute(_member_query(key))).one_or_none()
-    return None if row is None else _member_of(row)
+_SOME: Final = tuple(f"cid_{number}" for number in range(FOUND_AT_ONCE))
+_SOME_MEMBERS: Final = select(MEMBERS).where(
+    MEMBERS.c.cid.in_([bindparam(name) for name in _SOME])
+)
 
 
 async def _find_for_change(connection: LoopConnection, cid: str) -> Member:
-    question = _member_query(fold(cid)).with_for_update()
+    question = select(MEMBERS).where(MEMBERS.c.cid == fold(cid)).with_for_update()
     row = (await connection.execute(question)).one_or_none()
     if row is None:
         raise NoSuchMember(cid)

@@ -42,8 +42,8 @@ __all__ = [
 
 DATABASE_FILE: Final = "rum.sqlite"
 
-_CONNECTIONS: Final = 4
-"""Two logons at once, a batch of sessions, and a look whether it is there."""
+_CONNECTIONS: Final = 5
+"""A look-up for logons, two other questions, a batch of sessions, and a look at it."""
 
 _OLDEST: Final = 1800  # seconds that a connection is kept
 _SQLITE: Final = "sqlite+aiosqlite"

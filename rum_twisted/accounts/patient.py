@@ -18,6 +18,7 @@ program, another process brings them forward: `rum_twisted.accounts.migrate`.
 
 from collections.abc import Callable, Coroutine
 from enum import Enum
+from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -30,8 +31,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from rum_twisted.accounts.directory import AccountDirectory, WrongDatabase
+from rum_twisted.accounts.directory import (
+    FOUND_AT_ONCE,
+    AccountDirectory,
+    WrongDatabase,
+)
 from rum_twisted.accounts.engine import make_file, shown, trouble_of
+from rum_twisted.accounts.member import Member
 from rum_twisted.accounts.migrate import Outcome, check
 from rum_twisted.rpc.bridge import deferred
 from rum_twisted.terms.units import Seconds
@@ -41,7 +47,8 @@ __all__ = ["DatabaseAway", "PatientDatabase", "Question"]
 T = TypeVar("T")
 Question = Callable[[AccountDirectory], Coroutine[Any, Any, T]]
 
-_QUESTIONS_AT_ONCE: Final = 2  # of logons; hashing their passwords takes far longer
+_QUESTIONS_AT_ONCE: Final = 2  # beside look-ups
+_LOOKUPS_AT_ONCE: Final = 2 * FOUND_AT_ONCE  # half are answered, half gather
 _FIRST_PAUSE: Final = Seconds(0.25)
 _LONGEST_PAUSE: Final = Seconds(2.0)  # a look costs next to nothing
 _PAUSE_IF_UNUSABLE: Final = Seconds(60.0)  # somebody has to do something first
@@ -125,6 +132,7 @@ class PatientDatabase(Service):
         self._next_look: IDelayedCall | None = None
         self._look: Deferred[None] | None = None
         self._turns = DeferredSemaphore(_QUESTIONS_AT_ONCE)
+        self._lookups = DeferredSemaphore(_LOOKUPS_AT_ONCE)
         self._pen = DeferredSemaphore(1)  # who writes; SQLite lets one at a time
         self._waiting: dict[Deferred[None], None] = {}  # in order
         self._works: set[Deferred[Any]] = set()
@@ -188,10 +196,21 @@ class PatientDatabase(Service):
             that the database has already comes to its end, and nobody hears the answer.
         """
         asking = _Asking()
-        answer = self._begin(asking, self._ask(asking, question))
-        if within is None:
-            return answer
-        return answer.addTimeout(within, self._clock, self._give_up)
+        return self._bound(
+            self._begin(asking, self._ask(asking, question, self._turns)), within
+        )
+
+    def find(self, cid: str, within: Seconds | None) -> Deferred[Member | None]:
+        """Look a member up, as `ask` does.
+
+        More are looked up at a time than other questions are put, because the
+        directory asks for several at once.
+        """
+        asking = _Asking()
+        question = partial(_find, cid=cid)
+        return self._bound(
+            self._begin(asking, self._ask(asking, question, self._lookups)), within
+        )
 
     def write(self, question: Question[T]) -> Deferred[T]:
         """Ask for a change, once.
@@ -221,6 +240,11 @@ class PatientDatabase(Service):
         self._waiting[waiter] = None
         return waiter
 
+    def _bound(self, answer: Deferred[T], within: Seconds | None) -> Deferred[T]:
+        if within is None:
+            return answer
+        return answer.addTimeout(within, self._clock, self._give_up)
+
     def _begin(
         self, asking: _Asking, coroutine: Coroutine[Deferred[Any], Any, T]
     ) -> Deferred[T]:
@@ -245,10 +269,12 @@ class PatientDatabase(Service):
         work.addBoth(end)
         return answer
 
-    async def _ask(self, asking: _Asking, question: Question[T]) -> T:
+    async def _ask(
+        self, asking: _Asking, question: Question[T], turns: DeferredSemaphore
+    ) -> T:
         while not asking.is_given_up:
             await self.when_there()
-            async with self._turns:
+            async with turns:
                 if not self.is_there:
                     continue  # it has gone again, while others had their turns
                 asking.is_put = True
@@ -483,6 +509,10 @@ class PatientDatabase(Service):
             await closing
         except Exception as error:  # noqa: BLE001 - it ends all the same
             self.log.debug("member database: closed with {error!r}", error=error)
+
+
+def _find(directory: AccountDirectory, cid: str) -> Coroutine[Any, Any, Member | None]:
+    return directory.find(cid)
 
 
 def _too_slow(outcome: object, _timeout: float) -> Any:

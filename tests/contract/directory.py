@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from rum_twisted.accounts.directory import (
+    FOUND_AT_ONCE,
     PAGE,
     PRUNED_AT_ONCE,
     AccountDirectory,
@@ -372,7 +373,16 @@ class DirectoryContract:
                 await directory.find("1000001")
                 self.assertEqual(len(statements), 1, statements)
                 self.assertEqual(statements[0].count("SELECT"), 1)
-                self.assertIn("WHERE rum_members.cid = ", statements[0])
+                self.assertIn("WHERE rum_members.cid IN (", statements[0])
+                cids = [f"{1000001 + number}" for number in range(FOUND_AT_ONCE + 1)]
+                await directory.add(make_member(cids[-1]), STAFF)
+                statements.clear()
+                found = await asyncio.gather(*map(directory.find, cids))
+                self.assertEqual(len(statements), 2, statements)
+                self.assertEqual(
+                    [member and member.cid for member in found],
+                    [cids[0], *[None] * (FOUND_AT_ONCE - 1), cids[-1]],
+                )
 
             self.on_directory(work)
 
@@ -784,9 +794,9 @@ class EngineContract:
             async def work(directory: AccountDirectory) -> None:
                 await directory.add(make_member(), STAFF)
                 found = await asyncio.gather(
-                    *(directory.find("1000001") for _ in range(50))
+                    *(directory.has_members() for _ in range(50))
                 )
-                self.assertNotIn(None, found)
+                self.assertEqual(found, [True] * 50)
                 self.assertEqual(self.in_use(), 0)
 
             self.on_directory(work)

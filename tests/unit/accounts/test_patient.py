@@ -10,7 +10,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.accounts.directory import AccountDirectory
+from rum_twisted.accounts.directory import FOUND_AT_ONCE, AccountDirectory
 from rum_twisted.accounts.member import Member
 from rum_twisted.accounts.migrate import Outcome
 from rum_twisted.accounts.patient import DatabaseAway
@@ -84,6 +84,18 @@ class ThereTests(PatientTestCase):
         for question in questions:
             self.successResultOf(question)
         self.assertEqual(self.directory.asked.count("find 1"), 5)
+
+    def test_more_look_ups_at_once(self) -> None:
+        """As many as two questions hold are looked up; the next ones wait in order."""
+        self.directory.holds = True
+        most = 2 * FOUND_AT_ONCE
+        questions = [self.database.find("1", WITHIN) for _ in range(most + 1)]
+        self.assertEqual(self.directory.asked.count("find 1"), most)
+        self.directory.let_go()
+        for question in questions:
+            self.assertEqual(self.successResultOf(question), make_member("1"))
+        self.assertEqual(self.directory.asked.count("find 1"), most + 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_writers_have_a_turn_of_their_own(self) -> None:
         """One writes at a time, and who reads does not wait for it."""

@@ -43,6 +43,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _OBJECTS: Final = 480_000  # and those of Python itself
 _LIMIT: Final = 96 << 20  # bytes
 _CENSUSES: Final = 7  # of each kind
+_KEPT: Final[list[object]] = []  # within reach of a walk
 _SCATTERED: Final = 3  # as many are made first as are kept
 _MS: Final = 1000
 _PERCENT: Final = 100.0
@@ -76,7 +77,7 @@ def stand_in(name, **things):
 nobody = lambda *_, **__: ()
 stand_in("assembly.admin", Admin=Admin, build_admin=lambda *_, **__: Admin())
 stand_in("assembly.guard", build_guard=lambda *_: Guard(), front_of=nobody)
-stand_in("assembly.manhole", manhole=nobody)
+stand_in("assembly.manhole", manhole=nobody, AtHand=nobody)
 stand_in("guard.guard", Guard=Guard)
 stand_in("guard.questions", GuardQuestions=GuardQuestions)
 from twisted.scripts.twistd import run
@@ -149,12 +150,12 @@ def _scattered() -> list[object]:
 def _census() -> None:
     print(f"{_CENSUSES} censuses each; longest step in ms")
     for name, make in (("contiguous", _contiguous), ("scattered", _scattered)):
-        kept = make()
+        _KEPT[:] = make()
         gc.collect()
         for method in (LIST, WALK):
             for leaves in (False, True):
                 _count(name, method, leaves=leaves)
-        del kept
+        _KEPT.clear()
         gc.collect()
     print()
 

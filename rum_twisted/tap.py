@@ -279,9 +279,9 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         reactor: what the services run on; ``None`` for the process's own.
     """
     config = options.configuration
-    is_our_process = reactor is None
-    if is_our_process:
+    if reactor is None:
         reactor = _reactor_for(config)
+        reactor.callWhenRunning(_settle_memory)
         reactor.stop = partial(_stop_patiently, reactor.stop)
     from rum_twisted.admin.levels import Levels  # noqa: PLC0415 - see above
     from rum_twisted.admin.logs import observer_for  # noqa: PLC0415
@@ -298,8 +298,6 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         on_terminal=in_foreground and "JOURNAL_STREAM" not in os.environ,
         levels=levels,
     )
-    if is_our_process:
-        reactor.callWhenRunning(_settle_memory, root)
     if twistd_options is not None:
         has_file = config.log.file is not None
         root.log_observer = observer_for(twistd_options, levels, has_file=has_file)
@@ -392,15 +390,13 @@ def _has_loop(reactor: Any) -> bool:
     return isinstance(reactor, AsyncioSelectorReactor)
 
 
-def _settle_memory(root: Any) -> None:
+def _settle_memory() -> None:
     """Exempt what stands after the start from the search for unreachable objects.
 
     Nearly 40,000 objects of modules and services live as long as the process; a full
     search need not look at them (23 ms at most instead of 38, docs/memory.md).
     """
     gc.collect()
-    if root.remember_start is not None:
-        root.remember_start()
     gc.freeze()
 
 

@@ -25,8 +25,6 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from typing_extensions import override
 
-from rum_twisted.admin.walk import Walk, roots
-
 __all__ = ["LIST", "WALK", "Census", "Kind", "Population", "Tally", "name_of"]
 
 LIST: Final = "list"  # the ways to count
@@ -34,7 +32,7 @@ WALK: Final = "walk"
 SLICE: Final = 500  # objects between two turns of others: less than 1 ms
 MOST_LISTED: Final = 50_000  # objects; where there may be more, the list is not taken
 MOST_KINDS: Final = 10_000  # types that are told apart; each takes more by itself
-MOST_OLD_KINDS: Final = 300  # of which it is remembered what the start has left
+MOST_BESIDES: Final = 300  # types that the walk meets besides are told apart
 _OTHERS: Final = "(others)"
 _DEEP: Final = 4  # steps from a container to what stands in tuples it holds
 _OWN_REFERENCES: Final = 3  # to a leaf while it is counted: ours, not the heap's
@@ -145,6 +143,9 @@ class Census:
         )
 
     def _go(self) -> Iterator[None]:
+        # Most servers have so few objects that they never need it.
+        from rum_twisted.admin.walk import Walk, roots  # noqa: PLC0415
+
         walk = Walk(roots(), leaves=self._leaves)
         walk.marks.fresh((self, self.__dict__, self._found))
         for met in walk.steps():
@@ -153,17 +154,14 @@ class Census:
 
     def _count_met(self, met: list[Any]) -> None:
         """Count objects that the walk has met; ``met`` is empty afterwards."""
-        while met:
-            one = met.pop()
-            is_tracked = gc.is_tracked(one)
-            if is_tracked:
-                self._objects += 1
-            elif not self._leaves:
-                continue
-            kind = type(one)
-            self._add(kind, 1.0, _size_of(one))
-            if kind is Deferred and not one.called:
-                self._waiting += 1
+        if self._leaves:
+            self._objects += sum(map(gc.is_tracked, met))
+            self._sum(met)
+        else:
+            containers = [one for one in met if gc.is_tracked(one)]
+            self._objects += len(containers)
+            self._sum(containers)
+        met.clear()
 
     def _go_through_list(self) -> Iterator[None]:
         # All generations at once: an object may grow old while others are counted.
@@ -178,17 +176,29 @@ class Census:
 
     def _count(self, some: list[Any]) -> Iterator[None]:
         self._objects += len(some)
-        own = (some, self.__dict__, self._found)
-        while some:
-            one = some.pop()
-            if any(one is each for each in own):
-                continue
+        own = {id(some), id(self.__dict__), id(self._found)}
+        some[:] = [one for one in some if id(one) not in own]
+        self._sum(some)
+        while self._leaves and some:
+            yield from self._count_leaves(some.pop())
+        some.clear()
+
+    def _sum(self, some: list[Any]) -> None:
+        """Add objects to the sums of their types, each as one."""
+        found, size_of = self._found, sys.getsizeof
+        for one in some:
             kind = type(one)
-            self._add(kind, 1.0, _size_of(one))
+            sums = found.get(kind)
+            if sums is None:
+                sums = self._sums_of(kind)
+            sums[0] += 1.0
+            try:
+                size = size_of(one, 0)
+            except Exception:  # noqa: BLE001 - as in `_size_of`
+                size = 0
+            sums[1] += size
             if kind is Deferred and not one.called:
                 self._waiting += 1
-            if self._leaves:
-                yield from self._count_leaves(one)
 
     def _count_leaves(self, one: object) -> Iterator[None]:
         """Count what ``one`` refers to and the collector does not know of.
@@ -211,13 +221,17 @@ class Census:
                     todo.append((leaf, share, depth + 1))
 
     def _add(self, kind: type, count: float, size: float) -> None:
+        sums = self._sums_of(kind)
+        sums[0] += count
+        sums[1] += size
+
+    def _sums_of(self, kind: type) -> list[float]:
         sums = self._found.get(kind)
         if sums is None:
             if len(self._found) >= MOST_KINDS:
                 kind = _Others
             sums = self._found.setdefault(kind, [0.0, 0.0])
-        sums[0] += count
-        sums[1] += size
+        return sums
 
 
 class _Others:
@@ -239,16 +253,11 @@ class Population:
     def __init__(self, blocks: Callable[[], int] = sys.getallocatedblocks) -> None:
         self._blocks = blocks
         self._known = (0, blocks())  # containers that were counted, and blocks then
-        self._old: Tally | None = None  # what was there at the start
+        self._besides: Tally | None = None  # what the walk meets, and no list has
 
     @override
     def __repr__(self) -> str:
         return f"<Population of {self.most} at most>"
-
-    @property
-    def old(self) -> tuple[Kind, ...]:
-        """What was there at the start and took most."""
-        return () if self._old is None else self._old.kinds
 
     @property
     def most(self) -> int:
@@ -261,27 +270,49 @@ class Population:
         method = LIST if self.most <= MOST_LISTED else WALK
         return Census(leaves=leaves, method=method)
 
-    def remember_start(self) -> None:
-        """Count what is there now and will be in no list, since it is frozen next."""
-        tally = Census(leaves=False).at_once()
-        self._old = replace(tally, kinds=tally.kinds[:MOST_OLD_KINDS])
-        self._known = (0, self._blocks())
-
     def learn(self, tally: Tally) -> None:
         """Learn from a census how many there are."""
-        count = self.since_start(tally).objects
-        if tally.method == WALK and self._old is None:
-            count = max(0, count - tally.frozen)
-        self._known = (count, self._blocks())
+        self._known = (self._listed(tally), self._blocks())
 
-    def since_start(self, tally: Tally) -> Tally:
-        """Return a census without what was there at the start.
+    def is_ripe(self, tally: Tally) -> bool:
+        """Tell whether the other way should be gone as well, for `compare`.
 
-        So, whatever their method, censuses without leaves can be compared.
+        Either the list gets long, and soon will be too long; or the walk, which was
+        gone because nobody knew, has shown that it is not too long yet.
+
+        Args:
+            tally: a census without leaves that has just been made.
         """
-        if tally.method == LIST or self._old is None:
+        if self._besides is not None:
+            return False
+        least = -1 if tally.method == WALK else MOST_LISTED // 2
+        return least < self._listed(tally) <= MOST_LISTED
+
+    def compare(self, one: Tally, other: Tally) -> None:
+        """See what the walk meets besides: mostly what is as old as the server.
+
+        Args:
+            one: a census without leaves.
+            other: the same the other way, right after it.
+        """
+        walked, listed = (one, other) if one.method == WALK else (other, one)
+        besides = walked.without(listed)
+        self._besides = replace(besides, kinds=besides.kinds[:MOST_BESIDES])
+
+    def _listed(self, tally: Tally) -> int:
+        """Return how many containers of a census are in the list, nearly."""
+        if tally.method == WALK and self._besides is None:
+            return max(0, tally.objects - tally.frozen)
+        return self.as_listed(tally).objects
+
+    def as_listed(self, tally: Tally) -> Tally:
+        """Return a census without leaves as one by list would be.
+
+        So, whatever their method, they can be compared; if `compare` had its time.
+        """
+        if tally.method == LIST or self._besides is None:
             return tally
-        return tally.without(self._old)
+        return tally.without(self._besides)
 
 
 def name_of(kind: type) -> str:

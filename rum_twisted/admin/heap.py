@@ -158,7 +158,7 @@ class Heap:
         mark = self._sampled(minutes)
         population = self._sources.sampler.population
         counted = self._counted(population.census(leaves=False))
-        counted.addCallback(population.since_start)
+        counted.addCallback(population.as_listed)
         return counted.addCallback(self._growth_since, mark)
 
     def growth_now(self, minutes: int) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Heap:
         mark = self._sampled(minutes)
         tally = self._count_now(leaves=False)
         population = self._sources.sampler.population
-        return self._growth_since(population.since_start(tally), mark)
+        return self._growth_since(population.as_listed(tally), mark)
 
     def who(self, kind: str, number: int = -1) -> Deferred[dict[str, Any]]:
         """Return who keeps an object alive.

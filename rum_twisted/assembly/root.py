@@ -43,8 +43,6 @@ class RumService(MultiService):
         self._on_terminal = on_terminal
         self.accounts_place = ""  # where the accounts are kept, for the operator
         self.prepare: Callable[[], None] | None = None  # called before the start
-        # Called after it, before what is there then is frozen.
-        self.remember_start: Callable[[], None] | None = None
         self.ports: Callable[[], tuple[str, ...]] = tuple  # where clients connect
         self.endpoint: Callable[[], str] = str  # where other processes call, if they do
         self.readiness: Readiness | None = None

@@ -135,7 +135,6 @@ class _Tree:
             roles=config.services.roles,
         )
         root.readiness = admin.readiness
-        root.remember_start = admin.sampler.population.remember_start
         self._add(admin)
         self._commands.update(admin.commands)
         # A passport's store says it better.

@@ -1,6 +1,7 @@
 """Counting what the heap is made of."""
 
 import gc
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -8,8 +9,8 @@ from typing_extensions import override
 
 from rum_twisted.admin.census import (
     LIST,
+    MOST_BESIDES,
     MOST_LISTED,
-    MOST_OLD_KINDS,
     SLICE,
     WALK,
     Census,
@@ -259,19 +260,22 @@ class PopulationTests(SynchronousTestCase):
         self.population.learn(tally_of(objects=7, method=WALK))
         self.assertEqual((self.population.most, self.method()), (7, LIST))
 
-    def test_the_start(self) -> None:
-        """What is frozen is counted first; so both ways can be compared."""
+    def test_both_ways_compared(self) -> None:
+        """What the walk meets besides is known, and taken off from then on."""
         self.addCleanup(KEPT.clear)
         gc.collect()
-        self.population.remember_start()
         gc.freeze()
         self.addCleanup(gc.unfreeze)
-        self.assertEqual(self.method(), LIST)
+        listed = Census(leaves=False).at_once()
+        before = Census(leaves=False, method=WALK).at_once()
+        self.assertIs(self.population.as_listed(before), before)
+        self.population.compare(listed, before)
         KEPT.extend(Blip() for _ in range(5000))
+        gc.collect()
         listed = Census(leaves=False).at_once()
         everything = Census(leaves=False, method=WALK).at_once()
-        self.assertIs(self.population.since_start(listed), listed)
-        walked = self.population.since_start(everything)
+        self.assertIs(self.population.as_listed(listed), listed)
+        walked = self.population.as_listed(everything)
         for tally in (listed, walked):
             self.assertEqual(counts(tally)[f"{__name__}.Blip"][0], 5000)
             self.assertIn(f"{__name__}.Blip", [kind.name for kind in tally.kinds[:5]])
@@ -279,12 +283,32 @@ class PopulationTests(SynchronousTestCase):
         self.population.learn(everything)
         self.assertEqual(self.population.most, walked.objects)
 
+    def test_when_they_are_compared(self) -> None:
+        """Once, when the list gets long, or the walk tells that it is not too long."""
+        for objects, is_ripe in (
+            (MOST_LISTED // 2, False),
+            (MOST_LISTED // 2 + 1, True),
+            (MOST_LISTED, True),
+            (MOST_LISTED + 1, False),
+        ):
+            tally = tally_of(objects=objects)
+            self.assertEqual(self.population.is_ripe(tally), is_ripe, objects)
+        for objects, is_ripe in (
+            (6, True),
+            (MOST_LISTED + 7, True),
+            (MOST_LISTED + 8, False),
+        ):
+            walked = replace(tally_of(objects=objects, method=WALK), frozen=7)
+            self.assertEqual(self.population.is_ripe(walked), is_ripe, objects)
+        tally = tally_of(objects=MOST_LISTED)
+        self.population.compare(tally, walked)
+        self.assertFalse(self.population.is_ripe(tally))
+
     def test_little_is_remembered(self) -> None:
-        """Not every type of the start, only those that take most."""
-        self.assertEqual(self.population.old, ())
-        kept = [type(f"Kind{n}", (), {})() for n in range(MOST_OLD_KINDS + 50)]
-        self.population.remember_start()
-        self.assertEqual(len(self.population.old), MOST_OLD_KINDS)
-        sizes = [kind.bytes for kind in self.population.old]
-        self.assertEqual(sizes, sorted(sizes, reverse=True))
-        del kept
+        """Of what is met besides only those types that take most."""
+        kinds = [Kind(f"kind {n}", 1, n) for n in range(MOST_BESIDES + 50, 0, -1)]
+        walked = tally_of(*kinds, objects=len(kinds), method=WALK)
+        self.population.compare(walked, tally_of())
+        left = self.population.as_listed(walked)
+        self.assertEqual(left.kinds, tuple(kinds[MOST_BESIDES:]))
+        self.assertEqual(left.objects, 50)

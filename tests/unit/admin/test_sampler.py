@@ -5,10 +5,17 @@ import gc
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from rum_twisted.admin.census import MOST_LISTED, WALK
 from rum_twisted.admin.owners import MOST_OWNERS
 from rum_twisted.admin.sampler import GAUGES, INTERVAL, MINUTES, Pulse
 from rum_twisted.terms.measure import Measure
 from tests.unit.admin.builders import NOON, Room
+
+KEPT: list["Blip"] = []  # within reach of a walk; variables of a test are not
+
+
+class Blip:
+    """Something that can be counted."""
 
 
 class SamplerTests(SynchronousTestCase):
@@ -50,6 +57,22 @@ class SamplerTests(SynchronousTestCase):
         self.assertEqual(first.owners["outboxes"], (2, 1000))
         self.assertEqual(second.owners["outboxes"], (2, 5000))
         self.assertEqual(second.gauges["at"], NOON + 60)
+
+    def test_very_many_objects(self) -> None:
+        """They are counted another way, and a sample has the same nevertheless."""
+        self.addCleanup(KEPT.clear)
+        KEPT.extend(Blip() for _ in range(MOST_LISTED // 2 + 5000))
+        self.minute()
+        KEPT.extend(Blip() for _ in range(MOST_LISTED // 2 + 5000))
+        self.minute()
+        self.assertEqual(tally.method if (tally := self.sampler.tally) else "", WALK)
+        name = f"{__name__}.Blip"
+        _, some, many = (sample.types for sample in self.sampler.samples())
+        self.assertEqual(some[name][0], MOST_LISTED // 2 + 5000)
+        self.assertEqual(many[name][0], MOST_LISTED + 10_000)
+        for kind in ("function", "type", "dict"):
+            count, _ = many.get(kind, (0, 0))
+            self.assertLess(abs(count - some.get(kind, (0, 0))[0]), 2000)
 
     def test_memory_never_grows(self) -> None:
         """After two days there are as many as after ninety minutes."""

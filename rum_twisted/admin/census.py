@@ -25,7 +25,16 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from typing_extensions import override
 
-__all__ = ["LIST", "WALK", "Census", "Kind", "Population", "Tally", "name_of"]
+__all__ = [
+    "LIST",
+    "WALK",
+    "Census",
+    "Comparable",
+    "Kind",
+    "Population",
+    "Tally",
+    "name_of",
+]
 
 LIST: Final = "list"  # the ways to count
 WALK: Final = "walk"
@@ -313,6 +322,42 @@ class Population:
         if tally.method == LIST or self._besides is None:
             return tally
         return tally.without(self._besides)
+
+
+class Comparable:
+    """A census without leaves that can be compared, whatever its method.
+
+    Args:
+        population: chooses the method, and knows what the walk meets besides.
+    """
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self._tally: Tally | None = None
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Comparable census: {'counted' if self._tally else 'not counted yet'}>"
+
+    def steps(self) -> Iterator[None]:
+        """Count everything; others may have their turn after each step."""
+        population = self._population
+        census = population.census(leaves=False)
+        yield from census.steps()
+        tally = census.tally()
+        population.learn(tally)
+        if population.is_ripe(tally):
+            yield
+            method = LIST if tally.method == WALK else WALK
+            other = Census(leaves=False, method=method)
+            yield from other.steps()
+            population.compare(tally, other.tally())
+        self._tally = population.as_listed(tally)
+
+    def tally(self) -> Tally:
+        """Return what was counted, when all steps are done."""
+        assert self._tally is not None
+        return self._tally
 
 
 def name_of(kind: type) -> str:

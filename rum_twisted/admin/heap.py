@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.admin import process
-from rum_twisted.admin.census import WALK, Census, Kind, Tally, name_of
+from rum_twisted.admin.census import WALK, Census, Comparable, Kind, Tally, name_of
 from rum_twisted.admin.lag import LagWatch, Stall, stack_of
 from rum_twisted.admin.owners import Owner, Owners
 from rum_twisted.admin.process import Collections
@@ -156,10 +156,9 @@ class Heap:
             return self.count(WALK).addCallback(self._growth_since, mark)
         # A sample has no texts, bytes and numbers; neither has what it is compared to.
         mark = self._sampled(minutes)
-        population = self._sources.sampler.population
-        counted = self._counted(population.census(leaves=False))
-        counted.addCallback(population.as_listed)
-        return counted.addCallback(self._growth_since, mark)
+        census = Comparable(self._sources.sampler.population)
+        counted = self._in_slices(census.steps())
+        return counted.addCallback(lambda _: self._growth_since(census.tally(), mark))
 
     def growth_now(self, minutes: int) -> dict[str, Any]:
         """Return the same, without letting anybody have a turn.
@@ -168,9 +167,10 @@ class Heap:
             Refused: there is no sample.
         """
         mark = self._sampled(minutes)
-        tally = self._count_now(leaves=False)
-        population = self._sources.sampler.population
-        return self._growth_since(population.as_listed(tally), mark)
+        census = Comparable(self._sources.sampler.population)
+        for _ in census.steps():
+            pass
+        return self._growth_since(census.tally(), mark)
 
     def who(self, kind: str, number: int = -1) -> Deferred[dict[str, Any]]:
         """Return who keeps an object alive.

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from rum_twisted.admin import process
-from rum_twisted.admin.census import LIST, WALK, Census, Population, Tally
+from rum_twisted.admin.census import Comparable, Population, Tally
 from rum_twisted.admin.cgroup import MemoryGroup, throttled
 from rum_twisted.admin.lag import LagWatch
 from rum_twisted.admin.owners import MOST_OWNERS, Owner, Owners
@@ -131,7 +131,6 @@ class Sampler(Service):
         self._owner_names: list[str] = []
         self._type_names: list[str] = []
         self._cost = 0.0  # CPU seconds of the last sample
-        self._spent = 0.0  # CPU seconds of this one so far
         self._lag_of_minute = 0.0
         self._lag_means: list[float] = []
         self._watchers: list[Callable[[Pulse], None]] = []
@@ -233,34 +232,22 @@ class Sampler(Service):
             self.log.failure("a sample was not taken", outcome)
 
     def _sample(self) -> Iterator[None]:
-        population = self.population
-        self._spent = 0.0
-        census = population.census(leaves=False)
-        yield from self._counted(census)
-        tally = census.tally()
-        population.learn(tally)
-        if population.is_ripe(tally):
-            method = LIST if tally.method == WALK else WALK
-            other = Census(leaves=False, method=method)
-            yield from self._counted(other)
-            population.compare(tally, other.tally())
-        begun = process.cpu_seconds()
-        self.tally = tally = population.as_listed(tally)
-        self._gauges.push([_number(value) for value in self._look(tally)])
-        self._kept_owners.push(self._numbers_of(self._owners.table()))
-        self._kept_types.push(self._numbers_of_types(tally))
-        self._cost = self._spent + process.cpu_seconds() - begun
-
-    def _counted(self, census: Census) -> Iterator[None]:
-        """Count everything; what it costs is added up."""
+        cost = 0.0
+        census = Comparable(self.population)
         steps = census.steps()
         while True:
             begun = process.cpu_seconds()
             is_done = next(steps, steps) is steps
-            self._spent += process.cpu_seconds() - begun
+            cost += process.cpu_seconds() - begun
             if is_done:
-                return
+                break
             yield
+        begun = process.cpu_seconds()
+        self.tally = tally = census.tally()
+        self._gauges.push([_number(value) for value in self._look(tally)])
+        self._kept_owners.push(self._numbers_of(self._owners.table()))
+        self._kept_types.push(self._numbers_of_types(tally))
+        self._cost = cost + process.cpu_seconds() - begun
 
     def _look(self, tally: Tally) -> tuple[float | None, ...]:
         """Return the gauges in their order."""

@@ -210,6 +210,20 @@ class HeapTests(SynchronousTestCase):
             self.assertEqual(growth(600)["since"], NOON)  # the oldest there is
         del kept
 
+    def test_growth_when_nobody_knows_how_many_there_are(self) -> None:
+        """It is counted by walk, but what only that meets has not grown."""
+        self.room.sampler.startService()
+        self.addCleanup(self.room.sampler.stopService)
+        self.room.work()
+        KEPT.extend(Blip() for _ in range(5000))
+        for _ in range(2):  # the second time it is known what that is
+            self.room.sampler.population.learn(many(MOST_LISTED + 1))
+            types = self.lines(self.result(self.heap.growth(2))["types"])
+            self.assertEqual(types[f"{__name__}.Blip"]["count"], 5000)
+            for name in ("function", "type", "dict"):
+                count = types[name]["count"] if name in types else 0
+                self.assertLess(abs(count), 1000, name)
+
     def test_who(self) -> None:
         """From the roots down, and from the object up."""
         blip = Blip()

@@ -44,6 +44,7 @@ from rum_twisted.plugins.interfaces import IGuest
 from rum_twisted.plugins.manifest import Manifest
 from rum_twisted.plugins.remote import RemotePlugins
 from rum_twisted.rpc.channels import Channels, Limits
+from rum_twisted.rpc.metrics import CallMetrics
 from rum_twisted.rpc.server import RpcServer, ServerSettings
 from rum_twisted.session.hooks import Hook, Text
 from rum_twisted.terms.units import Seconds
@@ -171,6 +172,7 @@ class _Stream:
             reactor,
             chance(),
             server="bench",
+            metrics=CallMetrics(),
         )
         self._offered = 0
         self._prices: list[float] = []  # us of CPU for an event

@@ -167,6 +167,7 @@ class Fabric:
         """Return what joins our side of the plugins to another process, if it can."""
         from rum_twisted.plugins.remote import RemotePlugins  # noqa: PLC0415 - as below
 
+        options = _options_of(self._config, PLUGIN)
         return RemotePlugins(
             front,
             cast(IInstances, self.discovery),
@@ -174,7 +175,10 @@ class Fabric:
             self._reactor,
             self._random,
             server=_own_name(),
-            group=_options_of(self._config, PLUGIN).group,
+            group=options.group,
+            place=(options.group, options.zone),
+            rules=cast(IRules, self.discovery),
+            metrics=self.clients.metrics,
         )
 
     def certificates(self) -> "RemoteCertificates":

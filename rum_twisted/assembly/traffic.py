@@ -27,8 +27,6 @@ _ENDS: Final = {
     "abort": RuleState.ABORTED,
 }
 _NOT_PARTED: Final = {
-    "plugin": "no rule parts the streams of plugins: a pergola takes one process, and "
-    "goes to another when that is drained (rumctl drain)",
     "pergola": "nobody calls a pergola, so there is nothing to part",
 }
 _CHANGED_MEANWHILE: Final = "the rule was changed meanwhile; look at it and try again"

@@ -8,12 +8,15 @@ is the same with plugins and without.
 
 If the host of the plugins is gone, hangs, or answers late, clients do not notice: each
 question has a deadline, and after some that were not answered nobody asks for a while.
+
+While a new version of the role is tried, there are two of it: this one has the clients
+of the others and, by `Parting`, gives those of the new version to its twin.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -29,6 +32,8 @@ from rum_twisted.plugins.manifest import PREFIXES
 from rum_twisted.plugins.pending import Pending
 from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
+from rum_twisted.rpc.errors import Code
+from rum_twisted.rpc.metrics import Series
 from rum_twisted.session.hooks import (
     GO_ON,
     Act,
@@ -50,13 +55,16 @@ from rum_twisted.session.interfaces import (
     StaffAct,
 )
 from rum_twisted.session.replies import ANNOUNCER, notice_line
-from rum_twisted.terms.measure import Measure, Measuring
+from rum_twisted.terms.measure import NOTHING, Measure, Measuring
 from rum_twisted.terms.place import Position
 from rum_twisted.terms.units import Seconds
 from rum_twisted.wire.codec import ENCODING, encode
 from rum_twisted.wire.messages.control import Kill
 from rum_twisted.world.client import Client
 from rum_twisted.world.roster import Roster
+
+if TYPE_CHECKING:
+    from rum_twisted.plugins.parting import Parting
 
 __all__ = ["BATCH", "PluginFront"]
 
@@ -83,11 +91,12 @@ class PluginFront(Service):
         deadline: for an answer.
         position_interval: between two samples of one aircraft, at least.
         queue: how many events may wait.
+        name: of the service, and in the log.
     """
 
     log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it stands on, and its bounds
         self,
         clock: IReactorTime,
         random: Random,
@@ -96,8 +105,9 @@ class PluginFront(Service):
         deadline: Seconds,
         position_interval: Seconds,
         queue: int,
+        name: str = "plugins",
     ) -> None:
-        self.name = "plugins"
+        self.name = name
         self.is_attended = False
         self.wanted: frozenset[Hook] = frozenset()
         self.prefixes: frozenset[str] = frozenset()
@@ -106,9 +116,11 @@ class PluginFront(Service):
         self.late = 0  # questions that were not answered in time
         self.told = 0  # events that were given to the host
         self.refused = 0  # acts, because there were too many
+        self.parting: Parting | None = None
         self._acts = Rate(MOST_ACTS, clock.seconds)
         self._clock = clock
-        self._roster = roster
+        self._random = random
+        self.roster = roster
         self._deadline = deadline
         self._interval = position_interval
         self._longest = queue
@@ -116,6 +128,9 @@ class PluginFront(Service):
         self._logbook: ILogbook | None = None
         self._weather: IWeather | None = None
         self._link: ILink | None = None
+        self._series: Series | None = None  # where its answers are counted
+        self._asked_at: dict[int, tuple[float, Series]] = {}
+        self._subscription = Subscription()
         self._breaker = Breaker(random)
         self._waiting: deque[Ask] = deque()
         self._sending = False
@@ -142,6 +157,27 @@ class PluginFront(Service):
         self._logbook = logbook
         self._weather = weather
 
+    def make_twin(self) -> "PluginFront":
+        """Return one more, for a version that is tried; it is not started."""
+        twin = PluginFront(
+            self._clock,
+            self._random,
+            self.roster,
+            deadline=self._deadline,
+            position_interval=self._interval,
+            queue=self._longest,
+            name="plugins on trial",
+        )
+        twin._delivery = self._delivery
+        twin._logbook = self._logbook
+        twin._weather = self._weather
+        return twin
+
+    @property
+    def has_link(self) -> bool:
+        """Whether a host has the events of this one."""
+        return self._link is not None
+
     @property
     def waiting(self) -> int:
         """How many events wait to be given to the host."""
@@ -149,7 +185,10 @@ class PluginFront(Service):
 
     def measures(self) -> dict[str, Measuring]:
         """Return what tells of the memory it keeps; see `Measured`."""
-        return {"plugin events": self._measure}
+        return {
+            "plugin events": self.measure,
+            "plugin events on trial": self._measure_twin,
+        }
 
     @override
     def startService(self) -> None:
@@ -175,16 +214,21 @@ class PluginFront(Service):
 
     # The way to the host.
 
-    def attach(self, link: ILink) -> None:
+    def attach(self, link: ILink, series: Series | None = None) -> None:
         """Give events to a host from now on, who is online to begin with.
 
         One that had them before is parted from.
+
+        Args:
+            link: the host.
+            series: counts how it takes them, and answers.
         """
-        self.part()
+        self._part()
         self._link = link
-        self.is_attended = True
-        for client in self._roster:
-            self.tell(coming_of(client, "", is_new=False))
+        self._series = series
+        for client in self._clients():
+            self.put(coming_of(client, "", is_new=False))
+        self.note_change()
 
     def is_attended_by(self, link: ILink) -> bool:
         """Tell whether it is this host that has the events now."""
@@ -192,7 +236,14 @@ class PluginFront(Service):
 
     def detach(self) -> None:
         """Give no more: the host is gone. Whoever waits for an answer goes on."""
+        series = self._series
         self._forget_link()
+        asked, self._asked_at = self._asked_at, {}
+        if series is not None:
+            series.observe(0.0, Code.UNAVAILABLE)
+        for _, one in asked.values():
+            one.observe(0.0, Code.UNAVAILABLE)
+        self.note_change()
         self._asked.settle_all()
 
     def part(self) -> None:
@@ -200,6 +251,10 @@ class PluginFront(Service):
 
         It still answers what it was asked.
         """
+        self._part()
+        self.note_change()
+
+    def _part(self) -> None:
         link = self._link
         if link is None:
             return
@@ -217,8 +272,8 @@ class PluginFront(Service):
 
     def _forget_link(self) -> None:
         self._link = None
-        self.is_attended = False
-        self.subscribe(Subscription())
+        self._series = None
+        self._subscription = Subscription()
         self._waiting.clear()
         self._seen.clear()
         self._round = None
@@ -228,14 +283,48 @@ class PluginFront(Service):
         self._is_flush_urgent = False
         self._sending = False
 
+    def note_change(self) -> None:
+        """Show sessions what is wanted now, here or by the new version."""
+        self.show()
+        if self.parting is not None:
+            self.parting.sync()
+
+    def show(self) -> None:
+        """Show sessions what is wanted."""
+        own, parting = self._subscription, self.parting
+        self.is_attended = self._link is not None
+        self.wanted = own.hooks
+        self.commands = own.commands
+        # Logons hold passwords, and positions do not wait: whatever somebody asks for.
+        self.prefixes = own.prefixes & PREFIXES
+        if parting is not None and parting.twin is not self:
+            self.is_attended = self.is_attended or parting.twin.is_attended
+            self.wanted |= parting.twin.wanted
+            self.prefixes |= parting.twin.prefixes
+
     # What sessions call.
+
+    def answers(self, callsign: str, word: str) -> bool:
+        """Tell whether somebody answers a client's command; see `IPlugins`."""
+        parting = self.parting
+        if parting is not None and parting.serves(callsign):
+            return word in parting.twin.commands
+        return word in self.commands
 
     def tell(self, event: Event) -> None:
         """Tell those who are interested; see `IPlugins`."""
+        parting = self.parting
+        if parting is not None and parting.is_for_twin(event):
+            parting.twin.put(event)
+        else:
+            self.put(event)
+
+    def put(self, event: Event) -> None:
+        """Tell the host here, whoever the event is about."""
         if self._link is None:
             return
         if len(self._waiting) >= self._longest:
-            self.dropped += 1
+            self._drop()
             return
         self._waiting.append((0, event))
         if self._flush is None and not self._sending:
@@ -243,12 +332,25 @@ class PluginFront(Service):
 
     def ask(self, question: Question) -> Deferred[Verdict]:
         """Ask those who are interested; see `IPlugins`."""
-        if self._link is None or not self._may_ask():
+        parting = self.parting
+        if parting is not None and parting.is_for_twin(question):
+            return parting.twin.put_question(question)
+        return self.put_question(question)
+
+    def put_question(self, question: Question) -> Deferred[Verdict]:
+        """Ask the host here, whoever the question is about; see `IPlugins.ask`."""
+        if self._link is None:
+            return succeed(GO_ON)
+        if not self._may_ask():
+            if self._series is not None:
+                self._series.observe(0.0, Code.UNAVAILABLE)
             return succeed(GO_ON)
         if len(self._waiting) >= self._longest:
-            self.dropped += 1
+            self._drop()
             return succeed(GO_ON)
         number, answer = self._asked.add(self._deadline, self._be_late)
+        if self._series is not None:
+            self._asked_at[number] = self._clock.seconds(), self._series
         self._waiting.append((number, question))
         self._send_soon()
         return answer
@@ -257,14 +359,13 @@ class PluginFront(Service):
 
     def subscribe(self, subscription: Subscription) -> None:
         """Build these events from now on; see `IFront`."""
-        self.wanted = subscription.hooks
-        self.commands = subscription.commands
-        # Logons hold passwords, and positions do not wait: whatever somebody asks for.
-        self.prefixes = subscription.prefixes & PREFIXES
+        self._subscription = subscription
+        self.note_change()
 
     def answer(self, number: int, verdict: Verdict) -> None:
         """Take the answer to a question; see `IFront`."""
-        if self._asked.settle(number, verdict):
+        self._observe(number, Code.INTERNAL if verdict.failed else Code.OK)
+        if self._asked.settle(number, GO_ON if verdict.failed else verdict):
             self._breaker.succeed()
 
     def act(self, act: Act) -> None:
@@ -275,7 +376,7 @@ class PluginFront(Service):
         if not self._acts.admits():
             self.refused += 1
             return
-        client = self._roster.find(act.callsign)
+        client = self.roster.find(act.callsign)
         delivery = self._delivery
         if client is None or delivery is None:
             return
@@ -293,6 +394,30 @@ class PluginFront(Service):
         return looked_up.addErrback(self._know_nothing)
 
     # Inside.
+
+    def _clients(self) -> Roster | list[Client]:
+        """Return who is served here: all, or those of one version."""
+        if self.parting is None:
+            return self.roster
+        return [client for client in self.roster if self._serves(client)]
+
+    def _serves(self, client: Client) -> bool:
+        parting = self.parting
+        if parting is None:
+            return True
+        return parting.serves(client.callsign) is (parting.twin is self)
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if self._series is not None:
+            self._series.observe(0.0, Code.RESOURCE_EXHAUSTED)
+
+    def _observe(self, number: int, code: Code) -> None:
+        """Count how a question has ended, if anybody counts."""
+        asked = self._asked_at.pop(number, None)
+        if asked is not None:
+            since, series = asked
+            series.observe(self._clock.seconds() - since, code)
 
     def _know_nothing(self, failure: Failure) -> None:
         """Know no report, whatever the reason; the weather has told the operator."""
@@ -342,18 +467,25 @@ class PluginFront(Service):
             self.told += len(batch)
             link = self._link
             self._sending = True
+            since = self._clock.seconds()
             taken = link.take(batch)
             if not taken.called:
                 taken.addCallbacks(
-                    lambda _, link=link: self._go_on(link),
+                    lambda _, link=link, since=since: self._go_on(link, since),
                     lambda _, link=link: self._lose(link),
                 )
                 return
             self._sending = False
+            self._note_taken(since)
 
-    def _go_on(self, link: ILink) -> None:
+    def _note_taken(self, since: float) -> None:
+        if self._series is not None:
+            self._series.observe(self._clock.seconds() - since, Code.OK)
+
+    def _go_on(self, link: ILink, since: float) -> None:
         if link is self._link:
             self._sending = False
+            self._note_taken(since)
             self._send()
 
     def _lose(self, link: ILink) -> None:
@@ -362,17 +494,19 @@ class PluginFront(Service):
 
     def _be_late(self, number: int) -> None:
         self.late += 1
+        self._observe(number, Code.DEADLINE_EXCEEDED)
         self._breaker.fail(Seconds(self._clock.seconds()))
         self._asked.settle(number)
 
-    def _give_up(self) -> None:
+    def _give_up(self, number: int) -> None:
         """Learn nothing from a question: the client is gone."""
+        self._observe(number, Code.CANCELLED)
         self._breaker.give_up()
 
     def _look(self) -> None:
         """Look where some are, and tell the operator; whatever happens, go on."""
         try:
-            if Hook.POSITION in self.wanted:
+            if Hook.POSITION in self._subscription.hooks:
                 self._look_round()
             now = self._clock.seconds()
             last = self._summarized_at
@@ -387,7 +521,7 @@ class PluginFront(Service):
         if self._round is None:
             if now < self._round_ends:
                 return
-            everybody = list(self._roster)
+            everybody = list(self._clients())
             self._round = iter(everybody)
             self._left_in_round = len(everybody)
             self._round_ends = now + self._interval
@@ -405,8 +539,9 @@ class PluginFront(Service):
 
     def _end_round(self) -> None:
         self._round = None
-        if len(self._seen) > len(self._roster):
-            online = set(self._roster)
+        clients = self._clients()
+        if len(self._seen) > len(clients):
+            online = set(clients)
             self._seen = {
                 client: place
                 for client, place in self._seen.items()
@@ -417,10 +552,12 @@ class PluginFront(Service):
         place = client.position
         if place is None or self._seen.get(client) is place:
             return
-        if self._roster.find(client.callsign) is not client:
+        if self.roster.find(client.callsign) is not client:
             return  # he is gone since the round began
+        if not self._serves(client):
+            return  # he is with the other version since then
         self._seen[client] = place
-        self.tell(
+        self.put(
             PositionSample(
                 client.callsign,
                 place.latitude,
@@ -439,12 +576,17 @@ class PluginFront(Service):
         self._summarized = (self.dropped, self.late)
         self._summarized_at = self._clock.seconds()
         self.log.warn(
-            "plugins: {dropped} events dropped, {late} questions not answered in time",
+            "{who}: {dropped} events dropped, {late} questions not answered in time",
+            who=self.name,
             dropped=self.dropped - dropped,
             late=self.late - late,
         )
 
-    def _measure(self) -> Measure:
+    def _measure_twin(self) -> Measure:
+        return NOTHING if self.parting is None else self.parting.twin.measure()
+
+    def measure(self) -> Measure:
+        """Tell what waits for the host."""
         waiting = len(self._waiting)
         return Measure(
             count=waiting,

@@ -27,6 +27,7 @@ from rum_twisted.plugins.pending import Pending
 from rum_twisted.plugins.rate import Rate
 from rum_twisted.rpc.breaker import Breaker, BreakerState
 from rum_twisted.session.hooks import (
+    FAILED,
     GO_ON,
     Act,
     Ask,
@@ -239,10 +240,10 @@ class Guard:
     def ask(self, question: Question) -> Deferred[Verdict]:
         """Ask it; the Deferred never fails, and fires within the deadline."""
         if not self._admits():
-            return succeed(GO_ON)
+            return succeed(FAILED if self.is_running else GO_ON)
         number, answer = self._asked.add(self._budget, self._be_late)
         if not self._give((number, question)):  # it may have answered by now
-            self._asked.settle(number)
+            self._asked.settle(number, FAILED)
         return answer
 
     # What the plugin says; in the reactor's thread.
@@ -261,7 +262,7 @@ class Guard:
         """Note that it has raised, over a question or (0) over something else."""
         self.counts.failed += 1
         self._note_failure(reason)
-        self._asked.settle(number)
+        self._asked.settle(number, FAILED)
 
     # What the plugin wants; `admits` in any thread.
 
@@ -354,9 +355,9 @@ class Guard:
     def _be_late(self, number: int) -> None:
         self.counts.late += 1
         self._note_failure(f"no answer within {self._budget * 1000:.0f} ms")
-        self._asked.settle(number)
+        self._asked.settle(number, FAILED)
 
-    def _give_up(self) -> None:
+    def _give_up(self, number: int) -> None:
         """Learn nothing from a question: whoever asked is gone."""
         self._is_tried = False
 
@@ -375,4 +376,4 @@ class Guard:
 
     def _forget_what_waits(self) -> None:
         self.counts.skipped += self.inbox.clear()
-        self._asked.settle_all()
+        self._asked.settle_all(FAILED if self.is_running else GO_ON)

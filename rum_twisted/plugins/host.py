@@ -19,6 +19,7 @@ from rum_twisted.plugins.interfaces import IFront, IGuest, ILink
 from rum_twisted.plugins.local import HOOK_OF
 from rum_twisted.plugins.manifest import Manifest, UnfitPlugin
 from rum_twisted.session.hooks import (
+    FAILED,
     GO_ON,
     Act,
     Ask,
@@ -263,7 +264,8 @@ class PluginHost(Service):
 
         Returns:
             a Deferred that never fails: with the first answer that stops, else with the
-            first text when all have answered, else with `GO_ON`.
+            first text when all have answered, else with `FAILED` if one has failed, and
+            with `GO_ON` if none has.
         """
         hook = HOOK_OF[type(question)]
         asked = [
@@ -404,7 +406,8 @@ class _Poll:
         answers = [each for each in self._answers if each is not None]
         if len(answers) == len(self._answers):
             texts = (each for each in answers if each.text)
-            self.verdict.callback(next(texts, GO_ON))
+            is_failed = any(each.failed for each in answers)
+            self.verdict.callback(next(texts, FAILED if is_failed else GO_ON))
 
 
 def _concerns(manifest: Manifest, question: LoggingOn | Line) -> bool:

@@ -24,10 +24,10 @@ class Pending:
 
     Args:
         clock: tells when the time of one is over.
-        withdrawn: called when who waits for an answer wants it no more.
+        withdrawn: called with the number when who waits wants the answer no more.
     """
 
-    def __init__(self, clock: IReactorTime, withdrawn: Callable[[], None]) -> None:
+    def __init__(self, clock: IReactorTime, withdrawn: Callable[[int], None]) -> None:
         self._clock = clock
         self._withdrawn = withdrawn
         self._numbers = count(FIRST)
@@ -70,14 +70,14 @@ class Pending:
         answer.callback(verdict)
         return True
 
-    def settle_all(self) -> None:
+    def settle_all(self, verdict: Verdict = GO_ON) -> None:
         """Let everybody who waits now go on."""
         for number in list(self._asked):
-            self.settle(number)
+            self.settle(number, verdict)
 
     def _withdraw(self, number: int) -> None:
         asked = self._asked.pop(number, None)
         if asked is not None:
             if asked[1].active():
                 asked[1].cancel()
-            self._withdrawn()
+            self._withdrawn(number)

@@ -6,9 +6,12 @@ the stream ends, the server goes on as if there were no plugins, and looks for a
 A process that is about to end says so in the registry. The server then goes to another
 one, and leaves the first when it has it, or when there is none: what that was asked, it
 still answers.
+
+Where a traffic rule tries a new version of the role, there is a second one of this,
+which stays with a process of that version; see `Parting`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -28,13 +31,16 @@ from rum_twisted.rpc.bridge import deferred
 from rum_twisted.rpc.channels import Channels, Endpoint
 from rum_twisted.rpc.convert import Unreadable
 from rum_twisted.rpc.errors import RpcError
-from rum_twisted.rpc.interfaces import PLUGIN, IInstances, IWatch
+from rum_twisted.rpc.interfaces import PLUGIN, IInstances, IRules, IWatch
+from rum_twisted.rpc.metrics import CallMetrics, Label, Series
 from rum_twisted.session.hooks import Ask
 from rum_twisted.terms.instance import Instance, InstanceState
+from rum_twisted.terms.rule import Posted, Rule
 from rum_twisted.terms.units import Seconds
 
 # What is said is loaded when somebody is there to hear it: half a megabyte.
 if TYPE_CHECKING:
+    from rum_twisted.plugins.parting import Parting
     from rum_twisted.rpc.plugins import FromRole, FromServer, Talk
 
 __all__ = ["RemotePlugins"]
@@ -44,6 +50,7 @@ LONGEST_PAUSE: Final = Seconds(5.0)
 JOIN_WITHIN: Final = Seconds(5.0)  # then another is tried
 PART_WITHIN: Final = Seconds(20.0)  # the role's own bound is 15
 _JITTER: Final = 0.25  # of a pause, either way
+_METHOD: Final = "/rum.v1.PluginRole/Attend"  # that answers are counted under
 
 
 class RemotePlugins(Service):
@@ -59,6 +66,9 @@ class RemotePlugins(Service):
         random: spreads pauses.
         server: our name, which no other process and no other start of ours has.
         group: whom we may take; empty: anybody.
+        place: our group and zone, for traffic rules.
+        rules: tells of them; ``None``: there are none.
+        metrics: counts how well each process of the role does; ``None``: nobody does.
     """
 
     log = Logger()
@@ -74,7 +84,19 @@ class RemotePlugins(Service):
         *,
         server: str,
         group: str = "",
+        place: tuple[str, str] = ("", ""),
+        rules: IRules | None = None,
+        metrics: CallMetrics | None = None,
     ) -> None:
+        self.takes: Callable[[Instance], bool] = lambda _: True
+        self._place = place
+        self._rules = rules
+        self._metrics = metrics
+        self._rules_watch: IWatch | None = None
+        self._rule: Rule | None = None
+        self._parting: Parting | None = None
+        self._other: RemotePlugins | None = None  # for the version that is tried
+        self._lost = ""  # the name of the one whose stream has ended last
         self._front = front
         self._instances = instances
         self._channels = channels
@@ -103,15 +125,19 @@ class RemotePlugins(Service):
             return
         super().startService()
         self._watch = self._instances.watch(PLUGIN, self._note_change)
+        if self._rules is not None:
+            self._rules_watch = self._rules.watch_rules(self._note_rules)
+            self._note_rules(self._rules.rules())
         self._running = Deferred.fromCoroutine(self._run())
 
     @override
     def stopService(self) -> Deferred[None]:
         """Part; fires when all streams have ended."""
         super().stopService()
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
+        for watch in (self._watch, self._rules_watch):
+            if watch is not None:
+                watch.stop()
+        self._watch = self._rules_watch = None
         running, self._running = self._running, None
         if self._pause is not None:
             self._pause.cancel()
@@ -119,7 +145,76 @@ class RemotePlugins(Service):
         for stream in list(self._streams):
             endings.append(stream.serving)
             stream.cancel()
+        endings.append(self._end_trial())
         return Deferred.fromCoroutine(_all(endings))
+
+    # A version that is tried.
+
+    def _note_rules(self, rules: tuple[Posted, ...]) -> None:
+        """Go by the rule of the role, if there is one."""
+        found = [posted.rule for posted in rules if posted.rule.service == PLUGIN]
+        rule = found[0] if found else None
+        if rule == self._rule:
+            return
+        self._rule = rule
+        if self._parting is None:
+            self._begin_trial()
+        assert self._parting is not None, "begun just now"
+        self._parting.change_rule(rule)
+
+    def _begin_trial(self) -> None:
+        # Most networks never try one.
+        from rum_twisted.plugins.parting import Parting  # noqa: PLC0415
+
+        parting = self._parting = Parting(
+            self._front,
+            *self._place,
+            is_forlorn=lambda: self.is_forlorn,
+            look_again=self._look_again_both,
+        )
+        twin = parting.twin
+        twin.parting = parting
+        self.takes = parting.fits_front
+        other = self._other = RemotePlugins(
+            twin,
+            self._instances,
+            self._channels,
+            self._clock,
+            self._random,
+            server=self._server,
+            group=self._group,
+            metrics=self._metrics,
+        )
+        other.takes = parting.fits_twin
+        twin.startService()
+        other.startService()
+
+    def _end_trial(self) -> Deferred[None]:
+        parting, other = self._parting, self._other
+        self._parting = self._other = self._rule = None
+        if parting is None or other is None:
+            return succeed(None)
+        ending = other.stopService()
+        parting.twin.stopService()
+        parting.twin.parting = self._front.parting = None
+        self._front.show()
+        self.takes = lambda _: True
+        return ending
+
+    def _look_again_both(self) -> None:
+        self.look_again()
+        if self._other is not None:
+            self._other.look_again()
+
+    @property
+    def is_forlorn(self) -> bool:
+        """Whether nobody is there to attend the front, as far as we know."""
+        return not any(
+            each.name not in self._failed and each.name != self._lost
+            for each in self._fit()
+        )
+
+    # Joining.
 
     async def _run(self) -> None:
         """Join whoever is there, again and again."""
@@ -166,11 +261,10 @@ class RemotePlugins(Service):
             self.log.failure("plugins: a stream met a bug")
         finally:
             self._channels.release(endpoint, Seconds(0.0))
-        self._streams.discard(stream)
-        if stream.late is not None and stream.late.active():
-            stream.late.cancel()
+        self._forget(stream)
         if stream is self.attended:
             self.attended = None
+            self._lost = stream.instance.name
             self._front.detach()
             if self.running:
                 self.log.warn(
@@ -178,10 +272,18 @@ class RemotePlugins(Service):
                     address=address,
                     trouble=trouble,
                 )
-            self._look_again()
+            self.look_again()
         if not stream.joined.called:
             self._failed.add(stream.instance.name)
+            self._front.note_change()
             stream.joined.callback(None)
+
+    def _forget(self, stream: "_Stream") -> None:
+        self._streams.discard(stream)
+        if stream.series is not None and self._metrics is not None:
+            self._metrics.retire((stream.series,))
+        if stream.late is not None and stream.late.active():
+            stream.late.cancel()
 
     async def _talk(self, endpoint: Endpoint, stream: "_Stream") -> None:
         """Talk until the stream ends; asyncio's."""
@@ -205,11 +307,24 @@ class RemotePlugins(Service):
             self._leave(before)
         self._wait = FIRST_PAUSE
         self._failed.clear()
-        self._front.attach(link)
+        self._lost = ""
+        stream.series = self._series_of(stream.instance)
+        self._front.attach(link, stream.series)
         self.log.info(
             "plugins at {address} extend this server", address=stream.instance.address
         )
         stream.joined.callback(None)
+
+    def _series_of(self, instance: Instance) -> Series | None:
+        if self._metrics is None:
+            return None
+        label = Label(
+            service=PLUGIN,
+            method=_METHOD,
+            address=instance.address,
+            version=instance.version,
+        )
+        return self._metrics.series(label)
 
     def _leave(self, stream: "_Stream") -> None:
         """Take what a process still answers that is about to end, but not for long."""
@@ -253,24 +368,29 @@ class RemotePlugins(Service):
         finally:
             self._pause = None
 
-    def _look_again(self) -> None:
+    def look_again(self) -> None:
+        """See at once whether whom we have is the right one."""
         if self._pause is not None:
             self._pause.cancel()
 
     def _choose(self) -> Instance | None:
         """Return whom to take: others may take others, and we always the same."""
-        fit = [
-            each for each in self._instances.instances(PLUGIN) if self._may_take(each)
-        ]
+        fit = self._fit()
         if all(each.name in self._failed for each in fit):
             self._failed.clear()
         fit = [each for each in fit if each.name not in self._failed]
         return max(fit, key=self._rank, default=None)
 
+    def _fit(self) -> list[Instance]:
+        return [
+            each for each in self._instances.instances(PLUGIN) if self._may_take(each)
+        ]
+
     def _may_take(self, instance: Instance) -> bool:
         return (
             instance.state is InstanceState.UP
             and instance.weight > 0
+            and self.takes(instance)
             and (not self._group or instance.group == self._group)
         )
 
@@ -290,8 +410,9 @@ class RemotePlugins(Service):
         joining = self._joining
         if joining is not None and not self._is_up(joining.instance):
             joining.cancel()
+        self._front.note_change()
         self._wait = FIRST_PAUSE
-        self._look_again()
+        self.look_again()
 
 
 class _Stream:
@@ -307,6 +428,7 @@ class _Stream:
         self.talking: Deferred[None] | None = None
         self.serving: Deferred[None] = succeed(None)
         self.late: IDelayedCall | None = None  # ends it, when we have left it
+        self.series: Series | None = None  # counts how well it does
 
     @override
     def __repr__(self) -> str:

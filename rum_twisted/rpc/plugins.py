@@ -291,7 +291,12 @@ def _metars(metars: Sequence[tuple[int, str]]) -> list[pb2.Metar]:
 
 
 def _message_of_verdict(number: int, verdict: Verdict) -> pb2.Verdict:
-    return pb2.Verdict(question=number, stops=verdict.stops, text=verdict.text)
+    return pb2.Verdict(
+        question=number,
+        stops=verdict.stops,
+        text=verdict.text,
+        failed=verdict.failed,
+    )
 
 
 def _message_of_act(act: Tell | Kick | FindMetar) -> pb2.Act:
@@ -355,7 +360,10 @@ def _said_by_plugin(message: pb2.PluginMessage) -> FromPlugin:
 
 
 def _verdicts_of(messages: Iterable[pb2.Verdict]) -> list[tuple[int, Verdict]]:
-    return [(each.question, Verdict(each.stops, each.text)) for each in messages]
+    return [
+        (each.question, Verdict(each.stops, each.text, each.failed))
+        for each in messages
+    ]
 
 
 def _acts_of(messages: Iterable[pb2.Act]) -> list[Tell | Kick | FindMetar]:

@@ -23,6 +23,7 @@ from rum_twisted.world.client import Client
 from rum_twisted.world.flightplan import FlightPlan
 
 __all__ = [
+    "FAILED",
     "GO_ON",
     "LONGEST_LINE",
     "NO_PLUGINS",
@@ -182,10 +183,14 @@ class Verdict(NamedTuple):
 
     stops: bool = False  # he may not come on; his line is not handled
     text: str = ""  # why he may not; otherwise a text for him
+    failed: bool = False  # a plugin has raised, was late, or is left alone
 
 
 GO_ON: Final = Verdict()
 """What holds where nobody answers."""
+
+FAILED: Final = Verdict(failed=True)
+"""The same, where somebody should have answered; who waits goes on all the same."""
 
 
 class RefusedByPlugin(WorldError):
@@ -260,11 +265,14 @@ class NoPlugins:
     is_attended = False
     wanted: frozenset[Hook] = frozenset()
     prefixes: frozenset[str] = frozenset()
-    commands: frozenset[str] = frozenset()
 
     @override
     def __repr__(self) -> str:
         return "<NoPlugins>"
+
+    def answers(self, callsign: str, word: str) -> bool:
+        """Tell that nobody does."""
+        return False
 
     def tell(self, event: Event) -> None:
         """Tell nobody."""

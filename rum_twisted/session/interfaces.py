@@ -209,10 +209,13 @@ class IPlugins(Interface):
         "`Hook.LINE` is wanted; a frozenset."
     )
 
-    commands = Attribute(
-        "The words, in lower case, that somebody answers behind a dot, if "
-        "`Hook.COMMAND` is wanted; a frozenset."
-    )
+    def answers(callsign: str, word: str) -> bool:
+        """Tell whether somebody answers a command, if `Hook.COMMAND` is wanted.
+
+        Args:
+            callsign: of the client who gives it.
+            word: what stands behind the dot, in lower case.
+        """
 
     def tell(event: Any) -> None:
         """Tell those who are interested of an `Event`; at once, and for nothing."""

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from rum_twisted.plugins.guard import Guard
 from rum_twisted.plugins.local import LocalGuest
-from rum_twisted.session.hooks import GO_ON, Event, Gone, Hook, Line, Text, Verdict
+from rum_twisted.session.hooks import FAILED, Event, Gone, Hook, Line, Text, Verdict
 from rum_twisted.terms.units import Seconds
 from tests.support.plugins import make_host, make_manifest
 
@@ -95,7 +95,7 @@ class LocalPluginTests(TestCase):
         other = Plain()
         other.gate.set()
         guard = self.add(other, "other", budget=UNHURRIED)
-        self.assertEqual(await self.guard.ask(LINE), GO_ON)
+        self.assertEqual(await self.guard.ask(LINE), FAILED)
         self.assertEqual((await guard.ask(LINE)).stops, True)
         guard.tell(TEXT)
         await self.until(lambda: other.order)

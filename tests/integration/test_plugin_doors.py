@@ -14,7 +14,15 @@ from rum_twisted.plugins.manifest import checked
 from rum_twisted.rpc.bridge import deferred
 from rum_twisted.rpc.generated import plugin_pb2 as pb2
 from rum_twisted.rpc.server import RpcServer, ServerSettings
-from rum_twisted.session.hooks import Event, Gone, Hook, LoggingOn, Text, Verdict
+from rum_twisted.session.hooks import (
+    FAILED,
+    Event,
+    Gone,
+    Hook,
+    LoggingOn,
+    Text,
+    Verdict,
+)
 from rum_twisted.terms.identity import ClientKind
 from tests.integration.asyncio_case import AsyncioTestCase
 from tests.support.plugins import make_host, make_manifest
@@ -190,7 +198,7 @@ class ProgramTests(DoorTestCase):
         (guard,) = self.host.guards
         program.send_signal(signal.SIGSTOP)
         for _ in range(3):
-            self.assertEqual(await guard.ask(QUESTION), Verdict())
+            self.assertEqual(await guard.ask(QUESTION), FAILED)
         self.assertEqual(guard.state, "open")
         for _ in range(1000):
             guard.tell(Gone("KLM1"))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -104,7 +104,13 @@ class NetworkTestCase(AsyncioTestCase):
         return await future(deferToThread(function, *arguments))
 
     async def start(
-        self, role: str, name: str, version: str, *, elsewhere: bool = False
+        self,
+        role: str,
+        name: str,
+        version: str,
+        *,
+        settings: Sequence[str] = (),
+        elsewhere: bool = False,
     ) -> Role:
         """Start a process; return it when it serves.
 
@@ -112,6 +118,7 @@ class NetworkTestCase(AsyncioTestCase):
             role: what it plays.
             name: of its files.
             version: that it says it is.
+            settings: more of them.
             elsewhere: its socket file is where rumctl does not look, as on a machine
                 of its own.
         """
@@ -122,6 +129,7 @@ class NetworkTestCase(AsyncioTestCase):
             role,
             f'services.version="{version}"',
             f'control.socket="{socket}"',
+            *settings,
             name=name,
         )
         ready: Role = await self.aside(process.ready)

@@ -315,14 +315,16 @@ class Service(_message.Message):
     def __init__(self, server: _Optional[str] = ..., is_there: _Optional[bool] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("question", "stops", "text")
+    __slots__ = ("question", "stops", "text", "failed")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     STOPS_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     question: int
     stops: bool
     text: str
-    def __init__(self, question: _Optional[int] = ..., stops: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
+    failed: bool
+    def __init__(self, question: _Optional[int] = ..., stops: _Optional[bool] = ..., text: _Optional[str] = ..., failed: _Optional[bool] = ...) -> None: ...
 
 class Act(_message.Message):
     __slots__ = ("tell", "kick", "find_metar")

@@ -34,7 +34,7 @@ def _is_command(plugins: IPlugins, callsign: str, text: str) -> bool:
         return False
     word, _, rest = text[1:].partition(" ")
     word = fold(word)
-    if word not in plugins.commands:
+    if not plugins.answers(callsign, word):
         return False
     plugins.tell(Command(callsign, word, rest.strip()))
     return True

@@ -139,7 +139,6 @@ class TrafficTests(SynchronousTestCase):
             ("version", {"version": ""}),
             ("service", {"service": "a/b"}),
             ("service", {"service": 7}),
-            ("no rule parts the streams of plugins", {"service": "plugin"}),
             ("nobody calls a pergola", {"service": "pergola"}),
             ("cids", {"cids": ["x" * 65]}),
             ("window", {"limits": {"error_points": 5, "window": 1}}),

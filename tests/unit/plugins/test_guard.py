@@ -11,6 +11,7 @@ from typing_extensions import override
 from rum_twisted.plugins.context import PluginContext
 from rum_twisted.plugins.guard import STUCK_AFTER, TELL_EVERY
 from rum_twisted.session.hooks import (
+    FAILED,
     GO_ON,
     Hook,
     LoggedOn,
@@ -62,7 +63,7 @@ class GuardTestCase(SynchronousTestCase):
         """Have it fail until it is left alone."""
         self.plugin.answers[LoggingOn] = answer
         for _ in range(3):
-            self.assertEqual(self.ask(), GO_ON)
+            self.assertEqual(self.ask(), FAILED)
         self.assertEqual(self.guard.state, "open")
 
     def pass_time(self, seconds: float) -> None:
@@ -90,12 +91,12 @@ class AnswerTests(GuardTestCase):
         self.clock.advance(DEADLINE / 3 - 0.001)
         self.assertNoResult(answer)
         self.clock.advance(0.002)
-        self.assertEqual(self.successResultOf(answer), GO_ON)
+        self.assertEqual(self.successResultOf(answer), FAILED)
 
     def test_answer_that_is_none(self) -> None:
         """Something else than a Verdict is a failure."""
         self.plugin.answers[LoggingOn] = "yes"
-        self.assertEqual(self.ask(), GO_ON)
+        self.assertEqual(self.ask(), FAILED)
         self.assertEqual(self.guard.counts.failed, 1)
 
     def test_several_plugins(self) -> None:
@@ -129,7 +130,7 @@ class BreakerTests(GuardTestCase):
         """
         self.fail_until_alone(Deferred())
         began = self.clock.seconds()
-        self.assertEqual(self.ask(), GO_ON)
+        self.assertEqual(self.ask(), FAILED)
         self.assertEqual(self.clock.seconds(), began)
         self.assertEqual(self.guard.counts.late, 3)
         self.assertEqual(self.guard.counts.skipped, 3)

@@ -23,7 +23,7 @@ class PendingTests(SynchronousTestCase):
         self.withdrawn = 0
         self.pending = Pending(self.clock, self.withdraw)
 
-    def withdraw(self) -> None:
+    def withdraw(self, number: int) -> None:
         """Count one that nobody waits for any more."""
         self.withdrawn += 1
 

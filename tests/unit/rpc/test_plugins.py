@@ -22,6 +22,7 @@ from rum_twisted.rpc.plugins import (
     attend,
 )
 from rum_twisted.session.hooks import (
+    FAILED,
     Command,
     Connected,
     Event,
@@ -175,7 +176,7 @@ class TalkTests(SynchronousTestCase):
             Kick("KLM1", "why", "bad"),
             FindMetar(3, "EHAM"),
         ]
-        verdicts = [(5, Verdict(stops=True, text="no")), (6, Verdict())]
+        verdicts = [(5, Verdict(stops=True, text="no")), (6, FAILED)]
         for said in (FromRole(subscription), FromRole(None, verdicts, acts)):
             self.run_to_end(self.at_role().say(said))
             heard = self.run_to_end(self.at_server().hear())

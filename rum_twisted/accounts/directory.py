@@ -373,14 +373,6 @@ class AccountDirectory:
             if seen:
                 await _touch(connection, seen)
 
-    async def record_sessions(self, sessions: Sequence[SessionRecord]) -> None:
-        """Write sessions down; see `record`."""
-        await self.record(sessions=sessions)
-
-    async def touch(self, seen: Mapping[str, Seconds]) -> None:
-        """Write down when members were seen last; see `record`."""
-        await self.record(seen=seen)
-
     async def note(self, entry: AuditEntry) -> None:
         """Write a line into the audit log."""
         await self.record(entries=[entry])

@@ -297,9 +297,9 @@ class DirectoryContract:
 
             async def work(directory: AccountDirectory) -> None:
                 await directory.add(make_member(), STAFF)
-                await directory.record_sessions([make_record(began=Seconds(0.0))])
+                await directory.record([make_record(began=Seconds(0.0))])
                 await directory.prune_sessions(NOON)
-                await directory.record_sessions([make_record()])
+                await directory.record([make_record()])
                 await directory.delete("1000001", STAFF)
                 self.assertIsNone(await directory.find("1000001"))
                 self.assertEqual(await directory.sessions("1000001", 9), [])
@@ -464,7 +464,7 @@ class DirectoryContract:
                 old = await directory.add(
                     make_member(restriction=BAN, created=Seconds(5.0)), STAFF
                 )
-                await directory.touch({"1000001": Seconds(7.0)})
+                await directory.record(seen={"1000001": Seconds(7.0)})
                 new = make_member(name="new", rating=Rating.STUDENT3)
                 skipped = await directory.insert_batch([new], STAFF, replace=True)
                 self.assertEqual(skipped, [])
@@ -504,7 +504,7 @@ class DirectoryContract:
 
             async def work(directory: AccountDirectory) -> None:
                 records = [replace(first, cid="abc"), second]
-                await directory.record_sessions(records)
+                await directory.record(records)
                 self.assertEqual(await directory.sessions("ABC", 9), records[::-1])
                 self.assertEqual(await directory.sessions("abc", 1), [second])
 
@@ -519,7 +519,7 @@ class DirectoryContract:
             ]
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions(records)
+                await directory.record(records)
                 found = []
                 since, last = Seconds(NOON + 60), None
                 while page := await directory.last_sessions(since, 3, before=last):
@@ -555,7 +555,7 @@ class DirectoryContract:
             async def work(directory: AccountDirectory) -> None:
                 await directory.add(make_member("abc"), STAFF)
                 for seconds in (5.0, 9.0, 7.0):
-                    await directory.touch({"ABC": Seconds(seconds), "2": NOON})
+                    await directory.record(seen={"ABC": Seconds(seconds), "2": NOON})
                 found = await directory.find("abc")
                 assert found is not None
                 self.assertEqual(found.last_seen, 9.0)
@@ -571,7 +571,7 @@ class DirectoryContract:
             future = make_record(began=Seconds(NOON + 7 * 24 * HOUR), is_open=True)
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions([crashed, other, current, future])
+                await directory.record([crashed, other, current, future])
                 count = await directory.close_open_sessions("RUM", Seconds(NOON + HOUR))
                 self.assertEqual(count, 2)
                 found = {
@@ -602,7 +602,7 @@ class DirectoryContract:
             ]
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions(records)
+                await directory.record(records)
                 hours = await directory.hours("1000001")
                 self.assertAlmostEqual(hours.pilot_minutes, 30)
                 self.assertEqual(
@@ -630,7 +630,7 @@ class DirectoryContract:
             ]
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions(records)
+                await directory.record(records)
                 before = await directory.hours("1000001")
                 limit = Seconds(NOON - HOUR)
                 self.assertEqual(await directory.prune_sessions(limit), 3)
@@ -639,7 +639,7 @@ class DirectoryContract:
                 self.assertEqual(await directory.hours("1000001"), before)
                 again = [make_record(began=old, minutes=10), *records[2:3]]
                 again[1] = replace(again[1], key="another")
-                await directory.record_sessions(again)
+                await directory.record(again)
                 self.assertEqual(await directory.prune_sessions(limit), 2)
                 hours = await directory.hours("1000001")
                 self.assertAlmostEqual(hours.pilot_minutes, 52)
@@ -655,7 +655,7 @@ class DirectoryContract:
             ]
 
             async def work(directory: AccountDirectory) -> None:
-                await directory.record_sessions(records)
+                await directory.record(records)
                 limit = Seconds(NOON + HOUR)
                 self.assertEqual(await directory.prune_sessions(limit), PRUNED_AT_ONCE)
                 self.assertEqual(await directory.prune_sessions(limit), 1)

@@ -70,7 +70,7 @@ class SessionTests(CommandTestCase):
         self.register(member(), member("2"))
         tower = {"kind": ClientKind.CONTROLLER, "facility": 4}
         self.directory(
-            lambda directory: directory.record_sessions(
+            lambda directory: directory.record(
                 [
                     visit("AFR1", 90),
                     visit("LFPG_TWR", 30, **tower),

@@ -127,6 +127,7 @@ class Outbox:
         "_turn",
         "client",
         "idle_sweeps",
+        "is_broken",
         "is_dead",
         "is_due",
         "is_known_slow",
@@ -159,6 +160,7 @@ class Outbox:
         self.tap: Tap | None = None  # while an operator is shown what is sent
         self.is_due = False
         self.is_dead = False  # the connection is gone; nothing is written any more
+        self.is_broken = False  # and a write was what told
         self.nearness: Nearness = nobody_is_near
         self.own: list[bytes] | None = None
         self.seen = 0
@@ -286,7 +288,7 @@ class Outbox:
         Reading will tell of it as well, and end the connection in its turn: a
         thousand that break at the same moment must not be ended all at once.
         """
-        self.is_dead = True
+        self.is_dead = self.is_broken = True
         self.own = []
 
     def finish(self, finished: Callable[[], None]) -> None:

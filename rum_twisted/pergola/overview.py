@@ -29,7 +29,7 @@ _CLOSINGS: Final[Mapping[str, tuple[Closing, ...]]] = MappingProxyType(
             *(Closing.OVERFLOW, Closing.MEMORY),
         ),
         "closed": (Closing.LOST, Closing.SHUTDOWN),
-        "writeerr": (),  # a socket that breaks is told of by reading
+        "writeerr": (Closing.BROKEN,),
         "killed": (Closing.KILLED,),
         "protocol": (Closing.REFUSED, Closing.FULL, Closing.BUG),
     }

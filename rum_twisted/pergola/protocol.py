@@ -200,7 +200,7 @@ class FSDProtocol(LineReceiver):
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Note that the socket is gone: the client leaves the world at once."""
         self.outbox.stopProducing()
-        self.session.end(Closing.LOST)
+        self.session.end(Closing.BROKEN if self.outbox.is_broken else Closing.LOST)
         self._connections.forget(self)
         self.hide(_GONE_WORDS)
         self.outbox.owner = _GONE

@@ -40,6 +40,7 @@ class Closing(Enum):
 
     LOGOFF = "logoff"  # the client said so
     LOST = "lost"  # his socket is gone
+    BROKEN = "broken"  # his socket took nothing more, and then was gone
     REFUSED = "refused"  # he was not let in
     FULL = "full"  # there was no room for him
     KILLED = "killed"  # by the staff

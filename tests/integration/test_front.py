@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import socket
+import struct
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rum_twisted.pergola.service import CannotStart
+from rum_twisted.session.tally import Closing
 from tests.integration.front import (
     PASSWORD,
     Caller,
@@ -28,6 +30,7 @@ from tests.support.twistd import PATIENCE, serve
 WARNING = "# Timeout"
 FAREWELL = "The server is going down."
 MEGABYTE = 1_000_000
+RESET = struct.pack("ii", 1, 0)  # of SO_LINGER: what closes it resets the connection
 SMALL_BUFFERS = ("pergola.send_buffer=32768", "pergola.outbox_bytes=16384")
 
 
@@ -151,6 +154,21 @@ class LeavingTests(FrontTestCase):
         self.assertEqual(
             repr(self.pergola.connections), "<Connections: 1 open, 0 closing>"
         )
+
+    async def test_a_socket_that_breaks(self) -> None:
+        """Whose end is found by writing to him leaves at once, and counts as such."""
+        self.serve()
+        witness = await self.log_on("KLM1")
+        with socket.create_connection(("127.0.0.1", self.port)) as guest:
+            guest.sendall(f"#APKLM2:SERVER:1000001:{PASSWORD}:1:9:2:Joe\r\n".encode())
+            await witness.until("#APKLM2:")
+            guest.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        # The reactor has not looked at the socket since.
+        self.connection_of("KLM2").send(b"#TMserver:KLM2:hello\r\n")
+        self.pergola.fanout.settle()
+        await witness.until("#DPKLM2:1000001")
+        closings = self.pergola.fanout.tally.closings
+        self.assertEqual((closings[Closing.BROKEN], closings[Closing.LOST]), (1, 0))
 
     async def test_a_logoff_is_closed_by_the_server(self) -> None:
         """The client reads the end of the connection, and nothing else."""

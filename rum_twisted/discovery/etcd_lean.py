@@ -44,7 +44,7 @@ from rum_twisted.discovery.interfaces import (
 )
 from rum_twisted.discovery.lines import Line, Lines
 from rum_twisted.discovery.statuses import error_for, is_lost_token
-from rum_twisted.rpc.bridge import deferred
+from rum_twisted.rpc.bridge import deferred, forgetting
 from rum_twisted.terms.units import Seconds
 
 __all__ = ["LeanEtcd"]
@@ -285,8 +285,9 @@ class LeanEtcd:
         # There was none, or it broke while nobody listened.
         self._drop_renewal()
         async with self._in_our_words(line, within) as metadata:
-            stream = line.connection.stream(*_KEEP_ALIVE)(metadata=metadata)
-            self._renewal = line, stream
+            opened = line.connection.stream(*_KEEP_ALIVE)(metadata=metadata)
+            self._renewal = line, opened
+            del opened  # see `forgetting`
             return await self._renew_on_stream(lease, within)
 
     async def _renew_on_stream(self, lease: int, within: float) -> Seconds:
@@ -294,13 +295,14 @@ class LeanEtcd:
         stream = self._renewal[1]
         try:
             async with _time_limit(within):
-                await _write(stream, pb.LeaseKeepAliveRequest(ID=lease))
-                answer = await _read(stream)
+                await forgetting(_write(stream, pb.LeaseKeepAliveRequest(ID=lease)))
+                answer = await forgetting(_read(stream))
                 while lease != answer.ID:
-                    answer = await _read(stream)
+                    answer = await forgetting(_read(stream))
         except BaseException:
             # The answer may still come; the next one would be taken for it.
             self._drop_renewal()
+            del stream
             raise
         if answer.TTL <= 0:
             raise LeaseLost(f"etcd knows no lease {lease:x}")
@@ -343,16 +345,17 @@ class LeanEtcd:
                 stream = line.connection.stream(*_WATCH)(metadata=metadata)
                 try:
                     async with _time_limit(limit):
-                        await _write(stream, request)
-                        self._look_for_end(await _read(stream))
+                        await forgetting(_write(stream, request))
+                        self._look_for_end(await forgetting(_read(stream)))
                     ready()
                     while True:
-                        answer = await _read(stream)
+                        answer = await forgetting(_read(stream))
                         self._look_for_end(answer)
                         if answer.events:
                             take(tuple(map(_change, answer.events)))
                 finally:
                     stream.cancel()
+                    del stream
 
     def _look_for_end(self, answer: Any) -> None:
         """Raise an error if etcd ends a watch with this answer."""
@@ -379,7 +382,9 @@ class LeanEtcd:
         async def ask(line: Line[_Calls], within: float) -> Any:
             async with self._in_our_words(line, within) as metadata:
                 call = line.connection.unary(*method)
-                return await call(request, metadata=metadata, timeout=within)
+                return await forgetting(
+                    call(request, metadata=metadata, timeout=within)
+                )
 
         return await self._lines.ask(ask)
 
@@ -413,7 +418,7 @@ class LeanEtcd:
         )
         try:
             call = line.connection.unary(*_AUTHENTICATE)
-            answer = await call(request, timeout=within)
+            answer = await forgetting(call(request, timeout=within))
         except grpc.aio.AioRpcError as error:
             if _AUTH_IS_OFF in (error.details() or ""):
                 return ""

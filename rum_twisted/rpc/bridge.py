@@ -8,16 +8,19 @@ loop are one, since `twistd rum` runs on Twisted's asyncio reactor.
 Cancelling goes through in both directions. Whoever cancels on one side reads the
 cancellation of his own side: ``twisted.internet.defer.CancelledError`` at a Deferred,
 ``asyncio.CancelledError`` at an ``await``. Every other exception comes out as it is.
+
+Whoever keeps an exception keeps what stands in its traceback, and on the way through
+here it may be part of a cycle. So gRPC's calls are kept out of it, by `forgetting`.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["deferred", "future"]
+__all__ = ["deferred", "forgetting", "future"]
 
 T = TypeVar("T")
 
@@ -56,6 +59,24 @@ def future(
         awaits it, cancels the Deferred in the next turn of the loop.
     """
     return outcome.asFuture(loop or _loop())
+
+
+async def forgetting(answer: Awaitable[T]) -> T:
+    """Return what a call of gRPC's answers; an error does not remember the call.
+
+    While somebody keeps a call, and be it in a traceback, its channel stays connected
+    or tries to be, closed or not (gRPC 1.85). So who has one in a variable drops it
+    before an error goes on, too.
+
+    Args:
+        answer: a call, or what is read from or written to a stream.
+    """
+    try:
+        return await answer
+    except BaseException as error:
+        error.__traceback__ = error.__context__ = None
+        del answer
+        raise
 
 
 def _loop() -> asyncio.AbstractEventLoop:

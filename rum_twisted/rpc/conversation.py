@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
+from rum_twisted.rpc.bridge import forgetting
 from rum_twisted.rpc.errors import Code, RpcError
 
 __all__ = ["ClientConversation", "Conversation", "ServerConversation"]
@@ -42,7 +43,7 @@ class Conversation(Generic[S, H]):
             RpcError: the stream has failed.
         """
         try:
-            heard = await self._stream.read()
+            heard = await forgetting(self._stream.read())
         except grpc.aio.AioRpcError as error:
             raise self._error(error) from None
         except grpc.aio.UsageError:  # the stream is over, from this side's view
@@ -57,7 +58,7 @@ class Conversation(Generic[S, H]):
         """
         async with self._turn:
             try:
-                await self._stream.write(message)
+                await forgetting(self._stream.write(message))
             except grpc.aio.AioRpcError as error:
                 raise self._error(error) from None
             except (grpc.aio.UsageError, asyncio.InvalidStateError) as error:
@@ -85,5 +86,21 @@ class ClientConversation(Conversation[S, H]):
     """The side of whoever has called."""
 
     def close(self) -> None:
-        """End the stream at once, whatever is under way."""
-        self._stream.cancel()
+        """End the stream at once, whatever is under way; it is forgotten."""
+        stream, self._stream = self._stream, _Over()
+        stream.cancel()
+
+
+class _Over:
+    """Stands for a stream that has been closed: see `forgetting`."""
+
+    async def read(self) -> Any:
+        """Hear nothing more."""
+        return _EOF
+
+    async def write(self, message: Any) -> None:
+        """Refuse."""
+        raise asyncio.InvalidStateError
+
+    def cancel(self) -> None:
+        """Do nothing."""

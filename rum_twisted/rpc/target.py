@@ -104,10 +104,12 @@ class Target:
             if breaker.succeed():
                 self._changed()
         except grpc.aio.AioRpcError as error:
+            error.__traceback__ = None  # see `forgetting`, which costs time here
             code = Code(error.code().value[0])
             self._note(code, began, series)
             raise self._error(code, error.details() or "", method) from None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            error.__traceback__ = None
             self._note(Code.CANCELLED, began, series)
             if _is_cancelled():
                 raise

@@ -45,6 +45,7 @@ _UNUSED: Final = frozenset(
         *("http", "email", "html", "tempfile"),
         *("urllib.error", "urllib.request", "urllib.response"),
         *("pdb", "bdb", "cmd", "code", "codeop", "pprint"),
+        *("zipfile", "shutil"),
     }
 )
 # Who holds one of these all the same, by what attribute, and what that is.
@@ -52,6 +53,7 @@ _HOLDERS: Final = (
     ("twisted.python.compat", "cookielib", "http.cookiejar"),
     ("twisted.python.compat", "escape", "html.escape"),
     ("twisted.application.app", "pdb", "pdb"),
+    ("twisted.python.zippath", "ZipFile", "zipfile.ZipFile"),
 )
 
 
@@ -357,9 +359,9 @@ def _forget_unused() -> None:
     """Let go of what twistd loads for nothing; the next imports take its 4 MB.
 
     Its cache of plugins names an interface of trial, so that is imported to read the
-    cache, and unittest with it. A name that nobody should use any more brings
-    Python's HTTP client and its mail, an option of twistd's the debugger. Whoever
-    imports one of them later gets it anew.
+    cache, and unittest with it. A name that nobody should use any more brings Python's
+    HTTP client and its mail, an option of twistd's the debugger, packages that might lie
+    in ZIP files the library for those. Whoever imports one of them later gets it anew.
     """
     if "twisted.trial.unittest" in sys.modules:
         return  # a test runs us

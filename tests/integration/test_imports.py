@@ -39,14 +39,18 @@ print(json.dumps([name for name, module in sys.modules.items() if module is not 
 """
 
 AFTERWARDS = """
+assert not {"pdb", "shutil", "unittest", "zipfile"} & sys.modules.keys()
+import io
 import twisted.python.compat
 from twisted.application import app
+from twisted.python import zippath
 assert twisted.python.compat.cookielib.CookieJar().make_cookies
 assert twisted.python.compat.escape("<") == "&lt;"
 app.fixPdb()
 import http.cookiejar, pdb
 assert twisted.python.compat.cookielib.CookieJar is http.cookiejar.CookieJar
 assert app.pdb.Pdb is pdb.Pdb and pdb.Pdb.do_stop
+assert zippath.ZipFile(io.BytesIO(), "w").namelist() == []
 import unittest, urllib.request, email.message
 assert urllib.request.Request("http://localhost").host == "localhost"
 print(json.dumps(sorted(sys.modules)))
@@ -243,6 +247,7 @@ class ImportTests(SynchronousTestCase):
         self.assertIn("email", names)
         self.assertIn("html", names)
         self.assertIn("pdb", names)
+        self.assertIn("zipfile", names)
 
     def test_passport_alone(self) -> None:
         """It has the database, but nothing of weather."""

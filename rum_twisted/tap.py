@@ -360,7 +360,7 @@ def _forget_unused() -> None:
 
     Its cache of plugins names an interface of trial, so that is imported to read the
     cache, and unittest with it. A name that nobody should use any more brings Python's
-    HTTP client and its mail, an option of twistd's the debugger, packages that might lie
+    HTTP client and its mail, an option of twistd's the debugger, packages that may lie
     in ZIP files the library for those. Whoever imports one of them later gets it anew.
     """
     if "twisted.trial.unittest" in sys.modules:

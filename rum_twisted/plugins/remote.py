@@ -109,6 +109,7 @@ class RemotePlugins(Service):
         self._joining: _Stream | None = None
         self._streams: set[_Stream] = set()  # those that we have left, too
         self._failed: set[str] = set()  # names of those who did not let us in
+        self._unheard: set[str] = set()  # the same, and they may be tried again
         self._pause: Deferred[None] | None = None
         self._running: Deferred[None] | None = None
         self._wait = FIRST_PAUSE
@@ -156,10 +157,13 @@ class RemotePlugins(Service):
         rule = found[0] if found else None
         if rule == self._rule:
             return
-        self._rule = rule
+        before, self._rule = self._rule, rule
         if self._parting is None:
             self._begin_trial()
         assert self._parting is not None, "begun just now"
+        if before is not None and rule is not None and before.version != rule.version:
+            assert self._other is not None, "begun with the parting"
+            self._other.leave()  # or members of the next version would be with this one
         self._parting.change_rule(rule)
 
     def _begin_trial(self) -> None:
@@ -210,9 +214,17 @@ class RemotePlugins(Service):
     def is_forlorn(self) -> bool:
         """Whether nobody is there to attend the front, as far as we know."""
         return not any(
-            each.name not in self._failed and each.name != self._lost
+            each.name not in self._unheard and each.name != self._lost
             for each in self._fit()
         )
+
+    def leave(self) -> None:
+        """Have nobody attend the front, until the next look round."""
+        if self._joining is not None:
+            self._joining.cancel()
+        if self.attended is not None:
+            self._leave(self.attended)
+            self._front.part()
 
     # Joining.
 
@@ -261,7 +273,6 @@ class RemotePlugins(Service):
             self.log.failure("plugins: a stream met a bug")
         finally:
             self._channels.release(endpoint, Seconds(0.0))
-        self._forget(stream)
         if stream is self.attended:
             self.attended = None
             self._lost = stream.instance.name
@@ -273,14 +284,17 @@ class RemotePlugins(Service):
                     trouble=trouble,
                 )
             self.look_again()
+        self._forget(stream)  # the front has counted by now what has broken off
         if not stream.joined.called:
             self._failed.add(stream.instance.name)
+            self._unheard.add(stream.instance.name)
             self._front.note_change()
             stream.joined.callback(None)
 
     def _forget(self, stream: "_Stream") -> None:
         self._streams.discard(stream)
         if stream.series is not None and self._metrics is not None:
+            stream.series.streams -= 1
             self._metrics.retire((stream.series,))
         if stream.late is not None and stream.late.active():
             stream.late.cancel()
@@ -307,8 +321,11 @@ class RemotePlugins(Service):
             self._leave(before)
         self._wait = FIRST_PAUSE
         self._failed.clear()
+        self._unheard.clear()
         self._lost = ""
         stream.series = self._series_of(stream.instance)
+        if stream.series is not None:
+            stream.series.streams += 1
         self._front.attach(link, stream.series)
         self.log.info(
             "plugins at {address} extend this server", address=stream.instance.address
@@ -407,6 +424,7 @@ class RemotePlugins(Service):
 
     def _note_change(self, instances: tuple[Instance, ...]) -> None:
         """Look at once whether whom we have is to be left, and who else is there."""
+        self._unheard &= {each.name for each in instances}
         joining = self._joining
         if joining is not None and not self._is_up(joining.instance):
             joining.cancel()

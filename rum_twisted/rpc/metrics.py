@@ -54,10 +54,11 @@ class Series:
     Invariant: ``calls`` is the sum of ``buckets``, and the sum of ``codes``.
     """
 
-    __slots__ = ("buckets", "calls", "codes", "label", "seconds")
+    __slots__ = ("buckets", "calls", "codes", "label", "seconds", "streams")
 
     def __init__(self, label: Label) -> None:
         self.label = label
+        self.streams = 0  # open ones that count here; it is kept apart until they end
         self.calls = 0
         self.seconds = 0.0  # of all calls together
         self.buckets = [0] * (len(BUCKETS) + 1)
@@ -125,6 +126,8 @@ class CallMetrics:
         """Keep the counts of an instance that is gone, but not apart any more."""
         for series in gone:
             label = series.label
+            if series.streams:
+                continue
             if label.address in (GONE, OTHER) or self._series.get(label) is not series:
                 continue
             del self._series[label]

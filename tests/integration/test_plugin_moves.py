@@ -304,6 +304,66 @@ class TrialTests(PlacesTestCase):
         self.assertEqual((canary.errors, others.errors), (1, 0))
         self.assertGreater(others.calls, 1)
 
+    async def test_what_breaks_off_counts(self) -> None:
+        """The end of a stream is a failure of its version, and stays one."""
+        await self.begin()
+        self.new.plugin.answers[LoggingOn] = Deferred()
+        answer = self.front.ask(QUESTION._replace(cid=NEW_CID))
+        await self.until(lambda: self.new.plugin.of(LoggingOn))
+        await self.new.end()
+        self.assertEqual(await answer, GO_ON)
+        await self.until(lambda: "KLM9" in self.names(self.old))
+        canary, _ = tallies(self.metrics.snapshot(), "plugin", CANARY)
+        self.assertGreater(canary.errors, 0)
+
+    async def test_tried_again_before_the_last_stream_has_ended(self) -> None:
+        """Its answers still count when that one ends at last."""
+        await self.begin()
+        due: Deferred[Any] = Deferred()
+        self.new.plugin.answers[LoggingOn] = due
+        asked = QUESTION._replace(cid=NEW_CID)
+        answer = self.front.ask(asked)
+        await self.until(lambda: self.new.plugin.of(LoggingOn))
+        self.rules.change("plugin", self.rule(state=RuleState.ABORTED))
+        await self.until(lambda: "KLM9" in self.names(self.old))
+        self.rules.change("plugin", self.rule())
+        await self.until(self.is_tried)
+        due.callback(STOP)
+        self.assertEqual(await answer, STOP)
+        await self.until(lambda: self.new.host.count == 1)
+        before, _ = tallies(self.metrics.snapshot(), "plugin", CANARY)
+        self.new.plugin.answers[LoggingOn] = GO_ON
+        self.assertEqual(await self.front.ask(asked), GO_ON)
+        after, _ = tallies(self.metrics.snapshot(), "plugin", CANARY)
+        self.assertGreater(after.calls, before.calls)
+
+    async def test_next_version_is_not_there_yet(self) -> None:
+        """Its members are with the others, and not with the version before."""
+        await self.begin()
+        dead = make_instance(
+            service="plugin", name="dead", address="127.0.0.1:1", version="4.2.0"
+        )
+        self.listed.change(self.old.instance, self.new.instance, dead)
+        self.rules.change("plugin", self.rule(version="4.2.0"))
+        self.assertFalse(self.is_tried())
+        self.log_off("KLM9")
+        self.log_on("KLM9", NEW_CID)
+        everybody = {"KLM1", "KLM2", "KLM9"}
+        await self.until(lambda: self.online(self.old) == everybody)
+        self.assertEqual(self.names(self.new), ["KLM9"])
+
+    async def test_others_are_listed_and_do_not_answer(self) -> None:
+        """Whoever cannot be joined is nobody, however often it is tried."""
+        await self.begin()
+        self.rules.change("plugin", self.rule(state=RuleState.PROMOTED))
+        dead = make_instance(service="plugin", name="dead", address="127.0.0.1:1")
+        self.listed.change(dead, self.new.instance)
+        await self.old.end()
+        await self.until(lambda: self.online(self.new) == {"KLM1", "KLM2", "KLM9"})
+        for _ in range(100):
+            self.assertTrue(self.link.is_forlorn)
+            await deferLater(self.reactor, TURN)
+
     async def test_new_version_is_gone(self) -> None:
         """Its clients are the others'; when it is back, they are until they go."""
         await self.begin()

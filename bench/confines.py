@@ -1,11 +1,13 @@
-"""Places that are smaller than this machine: a bit of a core, small kernel buffers.
+"""Places that are smaller than this machine: some cores, a bit of one, small buffers.
 
-Each yields words to put in front of a command, so that it runs there; both take
-themselves away afterwards. Neither can be made everywhere: it needs root, and a
-container may forbid it. Then `Unavailable` says why, and its runs are left out.
+Each yields words to put in front of a command, so that it runs there; all take
+themselves away afterwards. Not every place can be made everywhere: a bit of a core and
+small buffers need root, and a container may forbid them. Then `Unavailable` says why,
+and its runs are left out.
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from typing import Final
 
 from bench.processes import pause
 
-__all__ = ["Prefix", "Unavailable", "cpu_box", "small_buffers"]
+__all__ = ["Prefix", "Unavailable", "core_apart", "cpu_box", "small_buffers"]
 
 Prefix = tuple[str, ...]
 
@@ -33,6 +35,33 @@ _HOLD_NAMESPACE: Final = (
 
 class Unavailable(Exception):
     """This machine does not let us make such a place; the message says why."""
+
+
+@contextmanager
+def core_apart() -> Iterator[Prefix]:
+    """Set one core apart: this process and its other children keep off it meanwhile.
+
+    What measures goes there. Where it shares its cores with what is measured, its own
+    waiting for one counts as the server's delay.
+
+    Raises:
+        Unavailable: there is only one core, no ``taskset``, or the kernel does not let
+            us choose.
+    """
+    cores = os.sched_getaffinity(0)
+    core = max(cores)
+    if len(cores) == 1:
+        raise Unavailable("no core can be set apart: there is only one")
+    if shutil.which("taskset") is None:
+        raise Unavailable("no core can be set apart: taskset is missing")
+    try:
+        os.sched_setaffinity(0, cores - {core})
+    except OSError as error:
+        raise Unavailable(f"no core can be set apart: {error}") from error
+    try:
+        yield ("taskset", "-c", str(core))
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @contextmanager

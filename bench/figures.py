@@ -42,12 +42,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "missing": Kind("not in"),
     "p50_ms": Kind("p50 ms", 1),
     "p99_ms": Kind("p99 ms", 1),
+    "wire_p99_ms": Kind("p99 on the wire ms", 1),
     "cpu": Kind("CPU %", 1, 100.0),
     "cpu_s_per_million": Kind("CPU-s/M", 2),
     "idle_mb": Kind("idle MB", 1),
     "peak_mb": Kind("peak MB", 1),
     "client_kb": Kind("KB/client", 1),
     "last_login_s": Kind("last in s", 2),
+    "calm_wire_ms": Kind("calm p99 on the wire ms", 1),
+    "wire_share": Kind("p99 on the wire + %", 0, 100.0),
     "calm_ms": Kind("calm p99 ms", 1),
     "others_ms": Kind("others' p99 + ms", 1),
     "others_share": Kind("others' p99 + %", 0, 100.0),
@@ -84,8 +87,11 @@ def read_figures(report: Mapping[str, Any]) -> dict[str, float]:
     if "position" in latency:
         found["p50_ms"] = latency["position"]["p50"]
         found["p99_ms"] = latency["position"]["p99"]
-    if "send_lag" in latency:
-        found["lag_p99_ms"] = latency["send_lag"]["p99"]
+    found |= {
+        name: latency[kind]["p99"]
+        for name, kind in (("wire_p99_ms", "position_wire"), ("lag_p99_ms", "send_lag"))
+        if kind in latency
+    }
     if config["slow_readers"]:
         found["not_cut"] = config["slow_readers"] - report["slow_disconnects"]
         if report["slow_disconnects"]:

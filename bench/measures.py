@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.confines import cpu_box, small_buffers
+from bench.confines import Prefix, cpu_box, small_buffers
 from bench.load import Load
 from bench.processes import pause
 from bench.servers import Server
@@ -105,41 +105,52 @@ class Storm:
         flying: how many fly.
         accounts: files of accounts, of those who fly and of those who connect;
             ``None``: all share one.
+        options: further ones of those who fly.
+        prefix: of fsdload; see `bench.confines`.
     """
 
     pilots: int
     seconds: float = 6.0
     flying: int = _FLYING
     accounts: tuple[Path, Path] | None = None
+    options: tuple[str, ...] = ()
+    prefix: Prefix = ()
 
     def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
         """Run it once; see `bench.scenarios.Measure`."""
         options = (
             *("--pilots", str(self.flying), "--login-rate", str(_LOGIN_RATE), "--hold"),
-            *("--warmup", str(_WARM_UP)),
+            *("--warmup", str(_WARM_UP), *self.options),
             *place.pace.window(self.seconds),
             *self._accounts(0),
         )
         with server.serve(place.folder) as running:
-            calm = place.load.run(running, *options)
+            calm = place.load.run(running, *options, prefix=self.prefix)
         with (
             server.serve(place.folder) as running,
-            place.load.started(running, *options, name="flying") as flying,
+            place.load.started(
+                running, *options, prefix=self.prefix, name="flying"
+            ) as flying,
         ):
             pause(self.flying / _LOGIN_RATE + _WARM_UP + _INTO_WINDOW)
             found = place.load.run(
-                running, "--pilots", str(self.pilots), *_STORM, *self._accounts(1)
+                running,
+                *("--pilots", str(self.pilots), *_STORM, *self._accounts(1)),
+                prefix=self.prefix,
             )
             shaken = flying.figures()
         # CPU and lines of the storm's own window, when all is over, say nothing.
         kept = {name: found[name] for name in ("missing", "last_login_s", "peak_mb")}
-        heard = ("p99_ms", "lag_p99_ms", "waited")
+        heard = ("p99_ms", "wire_p99_ms", "lag_p99_ms", "waited")
         kept |= {name: shaken[name] for name in heard if name in shaken}
         # Whoever flies and hears nothing has no latency at all.
         if "p99_ms" in shaken and "p99_ms" in calm:
             kept["calm_ms"] = calm["p99_ms"]
             kept["others_ms"] = shaken["p99_ms"] - calm["p99_ms"]
             kept["others_share"] = shaken["p99_ms"] / calm["p99_ms"] - 1.0
+        if "wire_p99_ms" in shaken and "wire_p99_ms" in calm:
+            kept["calm_wire_ms"] = calm["wire_p99_ms"]
+            kept["wire_share"] = shaken["wire_p99_ms"] / calm["wire_p99_ms"] - 1.0
         return kept
 
     def _accounts(self, number: int) -> tuple[str, ...]:

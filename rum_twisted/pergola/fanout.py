@@ -35,10 +35,10 @@ lines in one segment are one write to each receiver.
 
 **The turn tunes itself.** What comes after a quiet moment leaves at once. After
 that, the next turn ends no sooner than `SHORTEST` later, and no sooner than
-`PATIENCE` times the CPU time that the last one took: the more clients, the more
-lines go into each write, until writing takes a fixed share of the core. A turn never
-grows beyond its bound. Under a CPU limit both stretch, before anything else gives
-(`Fanout.obey_limit`).
+`PATIENCE` times the CPU time that the last one took, judged by the `Price` that its
+writes usually have: the more clients, the more lines go into each write, until writing
+takes a fixed share of the core. A turn never grows beyond its bound. Under a CPU limit
+both stretch, before anything else gives (`Fanout.obey_limit`).
 
 **Under pressure fewer reports are told.** Whoever guards the server's limits may have
 turns lengthened (`Fanout.lengthen_turns`) and reports thinned (`Fanout.thin`): then
@@ -63,6 +63,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
+from rum_twisted.pergola.price import Price
 from rum_twisted.pergola.thinning import Thinning
 from rum_twisted.session.interfaces import IConnection, IDelivery
 from rum_twisted.session.tally import Tally
@@ -150,6 +151,7 @@ class Fanout:
         self._touched: list[Outbox] = []
         self._end: IDelayedCall | None = None  # of the turn
         self._is_ripe = False  # the turn ends with this input
+        self._price = Price(clock.seconds())
         self._not_before = 0.0  # by the clock: the earliest end of the next turn
         self._told_at_a_time = told_at_a_time
         self._round: Iterator[Cell[Outbox, Feed]] | None = None  # who is to hear news
@@ -296,12 +298,12 @@ class Fanout:
 
     def end_turn(self) -> None:
         """Write the reports, and what single clients are owed."""
-        started = self._cpu_clock()
+        tally = self.tally
+        started, written = self._cpu_clock(), tally.writes
         self._end = None
         self._is_ripe = False
         fed, self._fed = self._fed, []
         touched, self._touched = self._touched, []
-        tally = self.tally
         for cell in fed:
             _write_to_members(cell, tally)
         has_news = bool(self.turn.common)
@@ -312,7 +314,9 @@ class Fanout:
                 outbox.end_turn(_NOTHING)
         self.settle()
         now = self._clock.seconds()
-        self._not_before = now + self._pause_after(self._cpu_clock() - started)
+        cost = self._cpu_clock() - started
+        cost = self._price.judge(tally.writes - written, cost, now)
+        self._not_before = now + self._pause_after(cost)
         tally.turns += 1
         reported, self.turn.reported = self.turn.reported, []
         tally.delays.report.observe_since(reported, now)

@@ -17,7 +17,7 @@ from rum_twisted.accounts.hashing import HashingPool
 from rum_twisted.accounts.passwords import Argon2Parameters, Hasher, Verdict
 
 RIGHT = Verdict(ok=True)
-NICENESS = 10
+NICENESS = 15
 
 _STARVED = """
 import resource

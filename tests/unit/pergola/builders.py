@@ -71,14 +71,14 @@ class Wire(StringTransport):
         super().__init__()
         self.writes: list[bytes] = []
         self._cpu = cpu or CpuClock()
-        self._cost = cost
+        self.cost = cost
 
     @override
     def write(self, data: bytes) -> None:
         """Take all that is written."""
         super().write(data)
         self.writes.append(data)
-        self._cpu.spent += self._cost
+        self._cpu.spent += self.cost
         if self.is_narrow and self.producer is not None:
             self.producer.pauseProducing()
 

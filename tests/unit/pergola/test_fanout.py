@@ -25,6 +25,7 @@ from tests.unit.pergola.builders import BOUND, CpuClock, Receiver, Wire, put, ru
 LONGEST = Seconds(0.05)
 HIGH = 35_000  # feet; heard for 274 NM
 NOBODYS = b"server"
+AGES = 3600.0  # seconds; by then it is forgotten what writes have cost
 
 
 class FanoutTestCase(SynchronousTestCase):
@@ -554,7 +555,7 @@ class TurnTests(FanoutTestCase):
     def test_reports_that_wait_leave_together(self) -> None:
         """In a busy moment, many reports are one write."""
         sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.005)
-        self.clock.advance(1.0)
+        self.clock.advance(AGES)
         for _ in range(10):
             self.report(sender)
             self.fanout.settle()
@@ -567,8 +568,37 @@ class TurnTests(FanoutTestCase):
         """After a turn of 5 ms the next one ends `PATIENCE` times as much later."""
         sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.005)
         pause = 0.005 * PATIENCE
-        self.clock.advance(1.0)
+        self.clock.advance(AGES)
         self.assertEqual(self.hear_of(sender, receiver, after=0.0), 1)
+        self.assertEqual(self.hear_of(sender, receiver, after=pause * 0.99), 0)
+        self.clock.advance(pause * 0.02)
+        self.assertEqual(len(self.taken(receiver)), 1)
+
+    def test_a_dear_turn_among_cheap_ones(self) -> None:
+        """What costs a fifth more than usual, once, does not make the pause longer."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.005)
+        self.clock.advance(AGES)
+        for _ in range(200):
+            self.hear_of(sender, receiver, after=0.1)
+        self.receivers[receiver].wire.cost = 0.006
+        self.assertEqual(self.hear_of(sender, receiver, after=0.0), 1)
+        pause = 0.00505 * PATIENCE
+        self.assertEqual(self.hear_of(sender, receiver, after=pause), 1)
+
+    def test_the_pause_goes_by_the_writes(self) -> None:
+        """With three receivers in place of one it is three times as long."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.002)
+        self.clock.advance(AGES)
+        for _ in range(200):
+            self.hear_of(sender, receiver, after=0.1)
+        for callsign in ("KLM3", "KLM4"):
+            self.join(callsign, 0.0, cost=0.002)
+        self.clock.advance(1.0)
+        self.taken(receiver)
+        for one in self.receivers.values():
+            one.wire.cost *= 1.2
+        self.assertEqual(self.hear_of(sender, receiver, after=0.0), 1)
+        pause = 0.006 * PATIENCE
         self.assertEqual(self.hear_of(sender, receiver, after=pause * 0.99), 0)
         self.clock.advance(pause * 0.02)
         self.assertEqual(len(self.taken(receiver)), 1)
@@ -585,7 +615,7 @@ class TurnTests(FanoutTestCase):
         sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0, cost=0.005)
         for cores, heard in ((None, 1), (0.05, 0), (1.0, 1)):
             self.fanout.obey_limit(cores)
-            self.clock.pump((1.0, 1.0))
+            self.clock.pump((1.0, AGES))
             self.taken(receiver)
             self.hear_of(sender, receiver, after=0.0)
             count = self.hear_of(sender, receiver, after=0.005 * PATIENCE * 1.01)
@@ -654,7 +684,7 @@ class TurnTests(FanoutTestCase):
         ):
             self.fanout.obey_limit(cores)
             self.fanout.lengthen_turns(times)
-            self.clock.pump((2.0, 2.0))
+            self.clock.pump((2.0, AGES))
             self.taken(receiver)
             self.hear_of(sender, receiver, after=0.0)
             pause = 0.005 * PATIENCE * times / share

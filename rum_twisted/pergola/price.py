@@ -1,0 +1,65 @@
+"""What a write costs, as the last minute has shown it.
+
+Turns lie as far apart as they are dear (`rum_twisted.pergola.fanout`). What one turn
+has cost says little about the next: where a hash has just filled the core's cache, the
+same writes take a third as long again. If reports waited longer for that, those who
+fly would feel every logon. So a turn is judged by its number of writes, at the price
+that they have had for a while. A price that stays as it is now is believed in the end,
+and one that leaps is believed in part at once.
+
+Writes that a slow client does not take are not counted; what they cost is.
+"""
+
+from typing import Final
+
+from typing_extensions import override
+
+from rum_twisted.terms.units import Seconds
+
+__all__ = ["Price"]
+
+HALF_LIFE: Final = Seconds(40.0)
+"""After this time what a write has cost counts half. A storm takes 20 to 30 s."""
+
+TRUST: Final = 4 / 3
+"""How many times dearer or cheaper than usual a turn may be, to be judged as usual.
+
+So turns that have got dearer take at most so many times their share of the core.
+"""
+
+
+class Price:
+    """The mean CPU time of a write, where old ones count less and less.
+
+    Args:
+        now: seconds, by the clock that `judge` gets.
+    """
+
+    __slots__ = ("_at", "_cost", "_writes")
+
+    def __init__(self, now: float) -> None:
+        self._at = now
+        self._cost = 0.0  # CPU seconds
+        self._writes = 0.0
+
+    @override
+    def __repr__(self) -> str:
+        price = self._cost / self._writes if self._writes else 0.0
+        return f"<Price: {price * 1e6:.1f} us a write>"
+
+    def judge(self, writes: int, cost: float, now: float) -> float:
+        """Take note of a turn, and return what it should have cost, in CPU seconds.
+
+        Args:
+            writes: how many there were.
+            cost: what they took, in CPU seconds.
+            now: the time, in seconds.
+        """
+        if not writes:
+            return cost
+        kept = 0.5 ** (max(0.0, now - self._at) / HALF_LIFE)
+        self._at = now
+        self._cost = self._cost * kept + cost
+        self._writes = self._writes * kept + writes
+        usual = self._cost / self._writes * writes
+        return min(max(usual, cost / TRUST), cost * TRUST)

@@ -38,8 +38,8 @@ T = TypeVar("T")
 
 _LONGEST: Final = 2000  # waiting checks; a minute of one thread
 _TASK: Final = 700  # bytes of one that waits: its Deferred, its work, its texts
-# Of 19. At 10 a hash takes the core for 4 ms in the middle of every fifth turn, where
-# the reactor has but one. At 19 a logon takes 5 s beside a busy neighbor; here 0.9 s.
+# Of 19. At 10 a hash takes the core from a busy reactor ten times a second, for up to
+# 5 ms, where they share one. At 19 a logon takes 5 s beside a busy neighbor, here 0.9.
 _NICENESS: Final = 15
 _STOPPING: Final = "the server is stopping; try again in a moment"
 _NO_MEMORY: Final = "the server cannot check passwords just now; try again later"

@@ -1,11 +1,11 @@
 """What a write costs, as the last minute has shown it.
 
 Turns lie as far apart as they are dear (`rum_twisted.pergola.fanout`). What one turn
-has cost says little about the next: where a hash has just filled the core's cache, the
-same writes take a third as long again. If reports waited longer for that, those who
-fly would feel every logon. So a turn is judged by its number of writes, at the price
-that they have had for a while. A price that stays as it is now is believed in the end,
-and one that leaps is believed in part at once.
+has cost says little about the next: while hashes share the core and its cache, the same
+lines take a quarter to a third more of its time. If reports waited longer for that,
+those who fly would feel every logon. So a turn is judged by its number of writes, at
+the price that they have had for a while. A price that stays as it is now is believed in
+the end, and one that leaps is believed in part at once.
 
 Writes that a slow client does not take are not counted; what they cost is.
 """

@@ -7,10 +7,18 @@ driver's error comes out (`rum_twisted.accounts.engine.trouble_of` tells which d
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, Final
+from functools import cached_property, partial
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     ColumnClause,
@@ -68,7 +76,13 @@ __all__ = [
     "WrongDatabase",
 ]
 
+T = TypeVar("T")
+
 PAGE: Final = 500  # members that are read at once
+ROWS_AT_ONCE: Final = 25
+"""Rows of one statement; in between the reactor has its turn. The price: more ways to
+the database and back, in which the rows of a batch are locked."""
+
 FOUND_AT_ONCE: Final = 8  # members of one look-up: a turn of the reactor stays short
 PRUNED_AT_ONCE: Final = 1000  # sessions; nobody waits longer for the rows than that
 _KEY_BYTES: Final = 12
@@ -362,16 +376,15 @@ class AccountDirectory:
             seen: when members were seen last, by CID.
         """
         async with self._writing() as connection:
-            if sessions:
-                rows = [_row_of_session(record) for record in sessions]
-                await connection.execute(self._session_upsert(), rows)
-            if entries:
-                statement = self._dialect_insert(AUDIT).on_conflict_do_nothing(
-                    index_elements=[AUDIT.c.key]
-                )
-                await connection.execute(statement, list(map(_row_of_entry, entries)))
-            if seen:
-                await _touch(connection, seen)
+            for some in _portions(sessions):
+                rows = [_row_of_session(record) for record in some]
+                await connection.execute(self._session_upsert, rows)
+            for few in _portions(entries):
+                await connection.execute(self._entry_insert, [*map(_row_of_entry, few)])
+            # In one order for all servers: no two wait for each other.
+            for part in _portions(sorted((seen or {}).items())):
+                pairs = [{"who": fold(cid), "at": at} for cid, at in part]
+                await connection.execute(_SEEN_LATER, pairs)
 
     async def note(self, entry: AuditEntry) -> None:
         """Write a line into the audit log."""
@@ -494,7 +507,7 @@ class AccountDirectory:
             old = [_session_of(row) for row in found]
             if not old:
                 return 0
-            await connection.execute(self._hours_upsert(), _sums_of(old))
+            await connection.execute(self._hours_upsert, _sums_of(old))
             await connection.execute(
                 delete(SESSIONS).where(
                     SESSIONS.c.key.in_([record.key for record in old])
@@ -601,6 +614,16 @@ class AccountDirectory:
             },
         )
 
+    # Statements that a running server needs again and again: to put one together takes
+    # longer than to run it, most of all when the core's caches hold other things.
+
+    @cached_property
+    def _entry_insert(self) -> Any:
+        return self._dialect_insert(AUDIT).on_conflict_do_nothing(
+            index_elements=[AUDIT.c.key]
+        )
+
+    @cached_property
     def _session_upsert(self) -> Any:
         statement = self._dialect_insert(SESSIONS)
         new = statement.excluded
@@ -615,12 +638,20 @@ class AccountDirectory:
             },
         )
 
+    @cached_property
     def _hours_upsert(self) -> Any:
         statement = self._dialect_insert(HOURS)
         return statement.on_conflict_do_update(
             index_elements=list(HOURS.primary_key.columns),
             set_={"seconds": HOURS.c.seconds + statement.excluded.seconds},
         )
+
+
+def _portions(things: Iterable[T]) -> Iterator[list[T]]:
+    """Split things into lists of `ROWS_AT_ONCE`, the last one shorter."""
+    left = iter(things)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        yield some
 
 
 def _has_table(name: str, connection: Connection) -> bool:
@@ -833,6 +864,19 @@ _SOME_MEMBERS: Final = select(MEMBERS).where(
 )
 
 
+_SEEN_LATER: Final = (
+    update(MEMBERS)
+    .where(
+        MEMBERS.c.cid == bindparam("who"),
+        or_(
+            MEMBERS.c.last_seen.is_(None),
+            MEMBERS.c.last_seen < bindparam("at"),
+        ),
+    )
+    .values(last_seen=bindparam("at"))
+)
+
+
 async def _find_for_change(connection: LoopConnection, cid: str) -> Member:
     question = select(MEMBERS).where(MEMBERS.c.cid == fold(cid)).with_for_update()
     row = (await connection.execute(question)).one_or_none()
@@ -847,23 +891,6 @@ async def _update_member(connection: LoopConnection, cid: str, **values: Any) ->
     )
     if not done.rowcount:
         raise NoSuchMember(cid)
-
-
-async def _touch(connection: LoopConnection, seen: Mapping[str, Seconds]) -> None:
-    statement = (
-        update(MEMBERS)
-        .where(
-            MEMBERS.c.cid == bindparam("who"),
-            or_(
-                MEMBERS.c.last_seen.is_(None),
-                MEMBERS.c.last_seen < bindparam("at"),
-            ),
-        )
-        .values(last_seen=bindparam("at"))
-    )
-    # In one order for all servers: no two wait for each other.
-    rows = [{"who": fold(cid), "at": at} for cid, at in sorted(seen.items())]
-    await connection.execute(statement, rows)
 
 
 def _condition(wanted: MemberFilter, now: Seconds) -> ColumnElement[bool]:

@@ -40,7 +40,7 @@ __all__ = ["DatabaseLogbook", "InThread"]
 InThread = Callable[[Callable[[], Any]], Deferred[Any]]
 """Runs what waits for the disk, so that the reactor does not."""
 
-BATCH: Final = 100  # things in one transaction: a millisecond of the reactor's
+BATCH: Final = 100  # things in one transaction
 REFRESH: Final = Seconds(60.0)  # how old the end of an open session may be
 REFRESH_AWAY: Final = Seconds(
     600.0

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -17,6 +17,7 @@ from rum_twisted.accounts.directory import (
     FOUND_AT_ONCE,
     PAGE,
     PRUNED_AT_ONCE,
+    ROWS_AT_ONCE,
     AccountDirectory,
     CidTaken,
     ForeignDatabase,
@@ -529,6 +530,48 @@ class DirectoryContract:
                 self.assertCountEqual(found, records[4:])
                 ends = [record.seen for record in found]
                 self.assertEqual(ends, sorted(ends, reverse=True))
+
+            self.on_directory(work)
+
+        def test_a_long_batch(self) -> None:
+            """Of several statements; written again, it changes nothing."""
+            count = 2 * ROWS_AT_ONCE + 1
+            members = [make_member(f"{number:03}") for number in range(count)]
+            records = [make_record(member.cid) for member in members]
+            entries = [
+                AuditEntry(at=NOON, by=STAFF, act="kill", whom=cid, key=f"k{cid}")
+                for cid in (member.cid for member in members)
+            ]
+            seen = {member.cid: Seconds(NOON + 5) for member in members}
+
+            async def work(directory: AccountDirectory) -> None:
+                await directory.insert_batch(members, STAFF)
+                for _ in range(2):
+                    await directory.record(records, entries, seen)
+                    found = await directory.last_sessions(Seconds(0.0), 2 * count)
+                    self.assertCountEqual(found, records)
+                    noted = await directory.audit_log(2 * count)
+                    acts = [entry for entry in noted if entry.act == "kill"]
+                    self.assertCountEqual(acts, entries)
+                    last = [member.last_seen async for member in directory.members()]
+                    self.assertEqual(last, [NOON + 5] * count)
+
+            self.on_directory(work)
+
+        def test_a_long_batch_is_written_wholly_or_not(self) -> None:
+            """What its last statement finds wrong undoes the first."""
+            records = [make_record(f"{number}") for number in range(ROWS_AT_ONCE + 1)]
+            records[-1] = replace(records[-1], server=cast("str", None))
+
+            async def work(directory: AccountDirectory) -> None:
+                with self.assertRaises(DBAPIError):
+                    await directory.record(records)
+                found = await directory.last_sessions(Seconds(0.0), 99)
+                self.assertEqual(found, [])
+                await directory.record()  # nothing; and all goes on
+                await directory.record(records[:1])
+                found = await directory.last_sessions(Seconds(0.0), 99)
+                self.assertEqual(found, records[:1])
 
             self.on_directory(work)
 

@@ -1,5 +1,6 @@
 """Who is connected, logged on or not, and who is on the way out."""
 
+from math import ceil
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,10 +11,27 @@ from rum_twisted.session.tally import Closing
 from rum_twisted.terms.measure import Measure
 from rum_twisted.terms.units import Seconds
 
-__all__ = ["LINGER", "SWEEP_INTERVAL", "Connection", "Connections"]
+__all__ = [
+    "LINGER",
+    "MOST_GOES",
+    "SWEEP_INTERVAL",
+    "SWEEP_PAUSE",
+    "SWEPT_AT_ONCE",
+    "Connection",
+    "Connections",
+]
 
 SWEEP_INTERVAL: Final = Seconds(1.0)
 """How often each connection is looked after."""
+
+SWEPT_AT_ONCE: Final = 100
+"""Connections that are looked after in one go: all of 2,000 take several milliseconds,
+and who flies would wait for that."""
+
+MOST_GOES: Final = 16
+
+SWEEP_PAUSE: Final = Seconds(SWEEP_INTERVAL / 20)
+"""Between two goes of a round: `MOST_GOES` take less than a `SWEEP_INTERVAL`."""
 
 LINGER: Final = 2.0
 """Seconds for which a closed connection is read, so that its last words arrive."""
@@ -69,7 +87,16 @@ class Connections:
     ``max_clients`` are open.
     """
 
-    __slots__ = ("_all_gone", "_lingering", "clock", "max_clients", "open", "peak")
+    __slots__ = (
+        "_all_gone",
+        "_go",
+        "_lingering",
+        "_unswept",
+        "clock",
+        "max_clients",
+        "open",
+        "peak",
+    )
 
     def __init__(self, clock: IReactorTime, max_clients: int) -> None:
         self.clock = clock
@@ -77,6 +104,8 @@ class Connections:
         self.open: dict[Connection, None] = {}
         self.peak = 0  # the most that were open so far
         self._lingering: dict[Connection, float] = {}  # until when
+        self._unswept: list[Connection] = []  # of this round; some may be gone
+        self._go = SWEPT_AT_ONCE
         self._all_gone: Deferred[None] | None = None
 
     @override
@@ -109,14 +138,34 @@ class Connections:
             all_gone, self._all_gone = self._all_gone, None
             all_gone.callback(None)
 
-    def sweep(self) -> None:
-        """Look after every connection; to be called once in a `SWEEP_INTERVAL`."""
+    def begin_round(self) -> None:
+        """Have `sweep` look after everybody; to be called once in a `SWEEP_INTERVAL`.
+
+        Whoever is left of the last round is looked after first, and then once more.
+        """
         now = self.clock.seconds()
-        for connection in list(self.open):
-            connection.check(now)
         for connection, until in list(self._lingering.items()):
             if now >= until:
                 connection.transport.abortConnection()
+        self._unswept = [*self.open, *self._unswept]
+        self._go = max(SWEPT_AT_ONCE, ceil(len(self._unswept) / MOST_GOES))
+
+    def sweep(self) -> None:
+        """Look after the next `SWEPT_AT_ONCE` connections of this round.
+
+        Where there are very many, more at once, so that a round has `MOST_GOES` goes
+        at most. One whose check fails is done with, and ends the go.
+        """
+        now = self.clock.seconds()
+        for _ in range(min(self._go, len(self._unswept))):
+            connection = self._unswept.pop()
+            if connection in self.open:
+                connection.check(now)
+
+    @property
+    def unswept(self) -> int:
+        """How many connections are left of this round; some may be gone."""
+        return len(self._unswept)
 
     def measure(self) -> Measure:
         """Tell what connections take, with the input that waits."""
@@ -203,6 +252,7 @@ class Connections:
 
         Cancelling it gives the wait up.
         """
+        self._unswept.clear()  # nobody is looked after any more
         if not self.open and not self._lingering:
             return succeed(None)
         self._all_gone = Deferred(self._stop_waiting)

@@ -1,6 +1,10 @@
 """The front as a service: it listens, looks after connections, and goes down well."""
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from pathlib import Path
 from random import Random
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Final
@@ -10,14 +14,14 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as WaitTimeout
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from rum_twisted.pergola.connections import SWEEP_INTERVAL
+from rum_twisted.pergola.connections import SWEEP_INTERVAL, SWEEP_PAUSE
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.session.replies import ANNOUNCER
 from rum_twisted.session.tally import Closing
@@ -78,11 +82,12 @@ class PergolaService(Service):
         self._random = random
         self._cores = cores
         self._ports: list[IListeningPort] = []
-        self._sweep = LoopingCall(self._look_after)
+        self._rounds = LoopingCall(self._look_after)
+        self._next_go: IDelayedCall | None = None  # of this round
         self._wind = LoopingCall(self._change_wind)
         self._wind_interval = wind_delta_interval
         self._limit = LoopingCall(self._obey_limit)
-        for loop in (self._sweep, self._wind, self._limit):
+        for loop in (self._rounds, self._wind, self._limit):
             loop.clock = reactor
 
     @override
@@ -135,7 +140,7 @@ class PergolaService(Service):
         self._allow_files()
         if not self._ports:
             self._listen()
-        self._sweep.start(SWEEP_INTERVAL, now=False)
+        self._rounds.start(SWEEP_INTERVAL, now=False)
         self._wind.start(self._wind_interval, now=False)
         self._limit.start(_LIMIT_CHECK, now=True)
 
@@ -147,9 +152,12 @@ class PergolaService(Service):
 
     async def _go_down(self) -> None:
         """Take no new clients, say a last word, then end the connections."""
-        for loop in (self._sweep, self._wind, self._limit):
+        for loop in (self._rounds, self._wind, self._limit):
             if loop.running:
                 loop.stop()
+        if self._next_go is not None:
+            self._next_go.cancel()
+            self._next_go = None
         ports, self._ports = self._ports, []
         self._factory.ports = []
         for port in ports:
@@ -193,9 +201,11 @@ class PergolaService(Service):
         needed = self.connections.max_clients + _OTHER_FILES
         soft, hard = getrlimit(RLIMIT_NOFILE)
         if soft >= needed:
+            _make_room_for_files(needed)
             return
         allowed = needed if hard == RLIM_INFINITY else min(needed, hard)
         setrlimit(RLIMIT_NOFILE, (allowed, hard))
+        _make_room_for_files(allowed)
         if allowed < needed:
             self.log.warn(
                 "{allowed} files may be open, but pergola.max_clients needs {needed}; "
@@ -205,12 +215,21 @@ class PergolaService(Service):
             )
 
     def _look_after(self) -> None:
-        """Sweep over the connections; one bad sweep does not end the others."""
+        """Begin a round over the connections, of one go where there are not many."""
+        self.connections.begin_round()
+        if self._next_go is None:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Look after some connections; one bad check does not end the others."""
+        self._next_go = None
         try:
             self.connections.sweep()
             self.fanout.settle()
-        except Exception:  # noqa: BLE001  # the loop must go on
+        except Exception:  # noqa: BLE001  # the round must go on
             self.log.failure("a sweep over the connections failed")
+        if self.connections.unswept and self.running:
+            self._next_go = self._reactor.callLater(SWEEP_PAUSE, self._sweep)
 
     def _obey_limit(self) -> None:
         """Fit the turns into the CPU limit; it may be changed while we run."""
@@ -229,6 +248,18 @@ class PergolaService(Service):
             self.fanout.settle()
         except Exception:  # noqa: BLE001  # the loop must go on
             self.log.failure("the wind could not be changed")
+
+
+def _make_room_for_files(count: int) -> None:
+    """Have the kernel's table of our open files as long as it may have to be.
+
+    It doubles whenever it is full, and a process with threads stands still for that
+    until no core looks at the old table any more: on a busy one 10 to 20 ms, in the
+    middle of a storm of logons. The table takes 8 bytes a file. Where it cannot be had
+    now, it grows later.
+    """
+    with suppress(OSError), Path(os.devnull).open("rb") as file:
+        os.close(fcntl(file, F_DUPFD_CLOEXEC, count - 1))
 
 
 def _with_backlog(description: str) -> str:

@@ -6,7 +6,12 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.connections import LINGER, Connections
+from rum_twisted.pergola.connections import (
+    LINGER,
+    MOST_GOES,
+    SWEPT_AT_ONCE,
+    Connections,
+)
 from rum_twisted.session.tally import Closing
 
 
@@ -61,6 +66,12 @@ class ConnectionsTests(SynchronousTestCase):
         """Let guests come, and tell who was admitted."""
         return [self.connections.admit(guest) for guest in guests]
 
+    def sweep(self) -> None:
+        """Look after everybody, of whom there are few."""
+        self.connections.begin_round()
+        self.connections.sweep()
+        self.assertEqual(self.connections.unswept, 0)
+
     def test_at_the_bound_and_one_past_it(self) -> None:
         """The third is told that the server is full."""
         self.assertEqual(self.admit(*self.guests), [True, True, False])
@@ -81,7 +92,7 @@ class ConnectionsTests(SynchronousTestCase):
         self.admit(first, second)
         self.connections.dismiss(first)
         self.clock.advance(1.0)
-        self.connections.sweep()
+        self.sweep()
         self.assertEqual((first.checks, second.checks), ([], [1.0]))
 
     def test_last_words_have_a_moment(self) -> None:
@@ -90,20 +101,20 @@ class ConnectionsTests(SynchronousTestCase):
         self.admit(first)
         self.connections.dismiss(first)
         self.clock.advance(LINGER - 0.1)
-        self.connections.sweep()
+        self.sweep()
         self.assertFalse(first.is_aborted)
         self.clock.advance(0.1)
-        self.connections.sweep()
+        self.sweep()
         self.assertTrue(first.is_aborted)
 
     def test_who_was_never_admitted_lingers_too(self) -> None:
         """He has to read that the server is full."""
         third = self.guests[2]
         self.connections.dismiss(third)
-        self.connections.sweep()
+        self.sweep()
         self.assertFalse(third.is_aborted)
         self.clock.advance(LINGER)
-        self.connections.sweep()
+        self.sweep()
         self.assertTrue(third.is_aborted)
 
     def test_a_storm_of_dismissals(self) -> None:
@@ -177,6 +188,85 @@ class ConnectionsTests(SynchronousTestCase):
 
 
 LEAST = 10_000  # bytes
+
+
+class RoundTests(SynchronousTestCase):
+    """Very many connections are looked after some at a time."""
+
+    def admit(self, count: int) -> list[Guest]:
+        """Begin with so many."""
+        self.connections = Connections(Clock(), count + 1)
+        guests = [Guest() for _ in range(count)]
+        for guest in guests:
+            self.connections.admit(guest)
+        return guests
+
+    def sweep(self, guests: list[Guest]) -> int:
+        """Do one go, and return how many checks there have been by then."""
+        self.connections.sweep()
+        return sum(len(guest.checks) for guest in guests)
+
+    def test_each_once_in_a_round(self) -> None:
+        """Whoever is checked is not checked again before the next round."""
+        guests = self.admit(3 * SWEPT_AT_ONCE - 10)
+        for number in range(2):
+            self.connections.begin_round()
+            found = [self.sweep(guests) - number * len(guests) for _ in range(4)]
+            most = SWEPT_AT_ONCE
+            self.assertEqual(found, [most, 2 * most, len(guests), len(guests)])
+        self.assertEqual({len(guest.checks) for guest in guests}, {2})
+
+    def test_a_round_has_an_end(self) -> None:
+        """Of ever more, more are looked after in one go."""
+        guests = self.admit(MOST_GOES * SWEPT_AT_ONCE + 1)
+        self.connections.begin_round()
+        self.assertGreater(self.sweep(guests), SWEPT_AT_ONCE)
+        for _ in range(MOST_GOES - 1):
+            self.sweep(guests)
+        self.assertEqual(self.connections.unswept, 0)
+
+    def test_who_is_left_of_a_round_comes_first(self) -> None:
+        """And once more: nobody is looked after less often, however late it is."""
+        guests = self.admit(2 * SWEPT_AT_ONCE)
+        self.connections.begin_round()
+        self.sweep(guests)
+        left = [guest for guest in guests if not guest.checks]
+        self.connections.begin_round()
+        self.sweep(guests)
+        self.assertEqual({len(guest.checks) for guest in left}, {1})
+        while self.connections.unswept:
+            self.sweep(guests)
+        self.assertEqual({len(guest.checks) for guest in guests}, {2})
+
+    def test_who_goes_in_the_middle(self) -> None:
+        """He is not looked after any more, and who has come waits for the next."""
+        guests = self.admit(2 * SWEPT_AT_ONCE)
+        self.connections.begin_round()
+        self.sweep(guests)
+        left = [guest for guest in guests if not guest.checks]
+        self.connections.dismiss(left[0])
+        self.connections.forget(left[1])
+        late = Guest()
+        self.connections.admit(late)
+        self.sweep(guests)
+        self.assertEqual([len(guest.checks) for guest in left[:3]], [0, 0, 1])
+        self.assertEqual(late.checks, [])
+
+    def test_one_bad_check(self) -> None:
+        """Only he is lost, and the next go has the rest."""
+        guests = self.admit(10)
+        guests[6].check = None  # type: ignore[assignment, method-assign]
+        self.connections.begin_round()
+        self.assertRaises(TypeError, self.connections.sweep)
+        self.assertEqual(self.sweep(guests), 9)
+
+    def test_the_end(self) -> None:
+        """Who waits for all to be gone keeps nobody for the round."""
+        guests = self.admit(2 * SWEPT_AT_ONCE)
+        self.connections.begin_round()
+        self.sweep(guests)
+        self.connections.when_all_gone()
+        self.assertEqual(self.connections.unswept, 0)
 
 
 class LargestTests(SynchronousTestCase):

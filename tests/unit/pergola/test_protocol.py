@@ -314,6 +314,7 @@ class TimerTests(ProtocolTestCase):
     def sweep_after(self, seconds: float) -> None:
         """Let time pass, then look after everybody."""
         self.server.clock.advance(seconds)
+        self.server.connections.begin_round()
         self.server.connections.sweep()
         self.server.fanout.settle()
 

@@ -1,7 +1,10 @@
 """The front as a service: it listens, looks after connections, and goes down."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from random import Random
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from unittest import SkipTest
 
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
@@ -9,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.connections import Connections
+from rum_twisted.pergola.connections import SWEPT_AT_ONCE, Connections
 from rum_twisted.pergola.factory import FSDFactory
 from rum_twisted.pergola.fanout import Fanout
 from rum_twisted.pergola.protocol import FSDProtocol
@@ -95,6 +98,17 @@ class ServiceTestCase(SynchronousTestCase):
         self.reactor.pump([1.0] * seconds)
 
 
+def size_of_file_table() -> int:
+    """Return for how many open files the kernel has room in this process."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("FDSize:")[2].split()[0])
+
+
+def list_open_files() -> set[str]:
+    """Return the numbers of the files that this process has open, and one more."""
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
 class ListeningTests(ServiceTestCase):
     """Where it listens."""
 
@@ -141,6 +155,18 @@ class ListeningTests(ServiceTestCase):
         self.assertIn("No such file", str(error))
         self.assertEqual(self.reactor.closed, [6809])
 
+    def test_the_table_of_files_has_room(self) -> None:
+        """It need not grow later, when many come at once: that takes a while."""
+        limits = getrlimit(RLIMIT_NOFILE)
+        self.connections.max_clients = size_of_file_table()
+        if limits[1] <= self.connections.max_clients:
+            raise SkipTest("this process may not open so many files")
+        self.addCleanup(setrlimit, RLIMIT_NOFILE, limits)
+        before = list_open_files()
+        self.service.startService()
+        self.assertGreater(size_of_file_table(), self.connections.max_clients)
+        self.assertLessEqual(list_open_files(), before)
+
     def test_where_it_listens(self) -> None:
         """It can tell, as long as it does."""
         self.assertEqual(self.service.addresses, [])
@@ -170,6 +196,49 @@ class UpkeepTests(ServiceTestCase):
         self.pass_time(int(make_limits().login_timeout) + 2)
         self.assertEqual(transport.value(), b"# Timeout\r\n")
         self.assertTrue(transport.disconnecting)
+
+    def test_it_looks_after_many(self) -> None:
+        """Who comes after hundreds of others is warned within two seconds, too."""
+        self.connections.max_clients = 5 * SWEPT_AT_ONCE
+        transports = [self.connect()[1] for _ in range(5 * SWEPT_AT_ONCE)]
+        timeout = make_limits().login_timeout
+        self.reactor.pump([0.1] * int(10 * (timeout + 2)))
+        self.assertEqual(
+            {transport.value() for transport in transports}, {b"# Timeout\r\n"}
+        )
+
+    def test_one_bad_check_among_many(self) -> None:
+        """Whoever comes after him is looked after in the same second."""
+        self.connections.max_clients = 5 * SWEPT_AT_ONCE
+        protocols, transports = zip(
+            *(self.connect() for _ in range(3 * SWEPT_AT_ONCE)), strict=True
+        )
+        protocols[SWEPT_AT_ONCE + 50].check = None
+        self.reactor.pump([0.1] * int(10 * (make_limits().login_timeout + 2)))
+        warned = sum(bool(transport.value()) for transport in transports)
+        self.assertEqual(warned, len(transports) - 1)
+        self.assertTrue(self.flushLoggedErrors(TypeError))
+
+    def test_it_stops_in_the_middle_of_a_round(self) -> None:
+        """No go comes after that."""
+        self.connections.max_clients = 5 * SWEPT_AT_ONCE
+        for _ in range(3 * SWEPT_AT_ONCE):
+            self.connect()
+        self.reactor.pump([0.5, 0.5, 0.0])
+        self.assertGreater(self.connections.unswept, 0)
+        self.service.stopService()
+        self.reactor.pump([1.0, 1.0, 1.0])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_it_stops_looking(self) -> None:
+        """No timer is left when it has gone down, and it can start again."""
+        self.pass_time(2)
+        self.successResultOf(self.service.stopService())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.service.startService()
+        _, transport = self.connect()
+        self.pass_time(int(make_limits().login_timeout) + 2)
+        self.assertEqual(transport.value(), b"# Timeout\r\n")
 
     def test_one_bad_sweep(self) -> None:
         """It is logged, and the next one takes place."""

@@ -202,6 +202,7 @@ class TallyTests(SynchronousTestCase):
     def look(self, seconds: float) -> None:
         """Let time pass, and have all connections looked after."""
         self.server.clock.advance(seconds)
+        self.server.connections.begin_round()
         self.server.connections.sweep()
         self.server.turn()
 

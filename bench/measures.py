@@ -107,6 +107,8 @@ class Storm:
             ``None``: all share one.
         options: further ones of those who fly.
         prefix: of fsdload; see `bench.confines`.
+        login_rate: at which those who fly log on, per second; where the server cannot
+            keep up, the storm would begin before they are all on.
     """
 
     pilots: int
@@ -115,11 +117,18 @@ class Storm:
     accounts: tuple[Path, Path] | None = None
     options: tuple[str, ...] = ()
     prefix: Prefix = ()
+    login_rate: int = _LOGIN_RATE
 
     def __call__(self, server: Server, place: Place) -> Mapping[str, float]:
-        """Run it once; see `bench.scenarios.Measure`."""
+        """Run it once; see `bench.scenarios.Measure`.
+
+        Returns:
+            beside fsdload's figures ``early_s``: how many seconds before the window of
+            those who fly the storm began, since they were not all on in time.
+        """
         options = (
-            *("--pilots", str(self.flying), "--login-rate", str(_LOGIN_RATE), "--hold"),
+            *("--pilots", str(self.flying), "--hold"),
+            *("--login-rate", str(self.login_rate)),
             *("--warmup", str(_WARM_UP), *self.options),
             *place.pace.window(self.seconds),
             *self._accounts(0),
@@ -132,7 +141,7 @@ class Storm:
                 running, *options, prefix=self.prefix, name="flying"
             ) as flying,
         ):
-            pause(self.flying / _LOGIN_RATE + _WARM_UP + _INTO_WINDOW)
+            pause(self.flying / self.login_rate + _WARM_UP + _INTO_WINDOW)
             found = place.load.run(
                 running,
                 *("--pilots", str(self.pilots), *_STORM, *self._accounts(1)),
@@ -141,6 +150,8 @@ class Storm:
             shaken = flying.figures()
         # CPU and lines of the storm's own window, when all is over, say nothing.
         kept = {name: found[name] for name in ("missing", "last_login_s", "peak_mb")}
+        in_time = self.flying / self.login_rate + _INTO_WINDOW
+        kept["early_s"] = max(0.0, shaken.get("last_login_s", 0.0) - in_time)
         heard = ("p99_ms", "wire_p99_ms", "lag_p99_ms", "waited")
         kept |= {name: shaken[name] for name in heard if name in shaken}
         # Whoever flies and hears nothing has no latency at all.

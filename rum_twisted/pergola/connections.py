@@ -143,12 +143,12 @@ class Connections:
 
         Whoever is left of the last round is looked after first, and then once more.
         """
+        self._unswept = [*self.open, *self._unswept]
+        self._go = max(SWEPT_AT_ONCE, ceil(len(self._unswept) / MOST_GOES))
         now = self.clock.seconds()
         for connection, until in list(self._lingering.items()):
             if now >= until:
                 connection.transport.abortConnection()
-        self._unswept = [*self.open, *self._unswept]
-        self._go = max(SWEPT_AT_ONCE, ceil(len(self._unswept) / MOST_GOES))
 
     def sweep(self) -> None:
         """Look after the next `SWEPT_AT_ONCE` connections of this round.

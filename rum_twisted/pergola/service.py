@@ -216,7 +216,10 @@ class PergolaService(Service):
 
     def _look_after(self) -> None:
         """Begin a round over the connections, of one go where there are not many."""
-        self.connections.begin_round()
+        try:
+            self.connections.begin_round()
+        except Exception:  # noqa: BLE001  # there must be a next one
+            self.log.failure("a round over the connections failed")
         if self._next_go is None:
             self._sweep()
 

@@ -207,6 +207,16 @@ class UpkeepTests(ServiceTestCase):
             {transport.value() for transport in transports}, {b"# Timeout\r\n"}
         )
 
+    def test_one_bad_round(self) -> None:
+        """One whose socket cannot be dropped ends neither the round nor the next."""
+        gone, _ = self.connect()
+        gone.transport.abortConnection = None
+        self.connections.dismiss(gone)
+        _, transport = self.connect()
+        self.pass_time(int(make_limits().login_timeout) + 2)
+        self.assertEqual(transport.value(), b"# Timeout\r\n")
+        self.assertTrue(self.flushLoggedErrors(TypeError))
+
     def test_one_bad_check_among_many(self) -> None:
         """Whoever comes after him is looked after in the same second."""
         self.connections.max_clients = 5 * SWEPT_AT_ONCE

@@ -51,6 +51,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "last_login_s": Kind("last in s", 2),
     "calm_wire_ms": Kind("calm p99 on the wire ms", 1),
     "wire_share": Kind("p99 on the wire + %", 0, 100.0),
+    "early_s": Kind("storm before the window s", 1),
     "calm_ms": Kind("calm p99 ms", 1),
     "others_ms": Kind("others' p99 + ms", 1),
     "others_share": Kind("others' p99 + %", 0, 100.0),

@@ -29,6 +29,7 @@ SWEPT_AT_ONCE: Final = 100
 and who flies would wait for that."""
 
 MOST_GOES: Final = 16
+"""Goes of one round; of more than 1,600 connections more are looked after in each."""
 
 SWEEP_PAUSE: Final = Seconds(SWEEP_INTERVAL / 20)
 """Between two goes of a round: `MOST_GOES` take less than a `SWEEP_INTERVAL`."""
@@ -105,7 +106,7 @@ class Connections:
         self.peak = 0  # the most that were open so far
         self._lingering: dict[Connection, float] = {}  # until when
         self._unswept: list[Connection] = []  # of this round; some may be gone
-        self._go = SWEPT_AT_ONCE
+        self._go = SWEPT_AT_ONCE  # connections of one go
         self._all_gone: Deferred[None] | None = None
 
     @override

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.price import HALF_LIFE, TRUST, Price
+from rum_twisted.pergola.price import HALF_LIFE, MOMENT, TRUST, Price
 
 
 class PriceTests(SynchronousTestCase):
@@ -37,17 +37,31 @@ class PriceTests(SynchronousTestCase):
         self.assertGreater(judged, 0.004)
         self.assertLess(judged, 0.0042)
 
+    def test_a_single_dear_turn(self) -> None:
+        """One that costs thrice as much by chance is hardly noticed, either."""
+        for _ in range(1000):
+            self.judge(400, 0.004, after=0.016)
+        judged = self.judge(400, 0.012, after=0.016)
+        self.assertGreater(judged, 0.004)
+        self.assertLess(judged, 0.0042)
+
     def test_a_leap(self) -> None:
-        """What costs ten times as much is believed in part at once."""
-        for _ in range(100):
-            self.judge(400, 0.004)
-        self.assertAlmostEqual(self.judge(400, 0.040), 0.040 / TRUST)
+        """What costs ten times as much is believed in part a moment later."""
+        for _ in range(1000):
+            self.judge(400, 0.004, after=0.016)
+        for _ in range(int(4 * MOMENT / 0.016)):
+            judged = self.judge(400, 0.040, after=0.016)
+        self.assertGreater(judged, 0.9 * 0.040 / TRUST)
+        self.assertLess(judged, 0.040 / TRUST)
 
     def test_a_fall(self) -> None:
-        """After dear turns a cheap one does not count as dear for long."""
-        for _ in range(100):
-            self.judge(1, 0.040)
-        self.assertAlmostEqual(self.judge(400, 0.004), 0.004 * TRUST)
+        """After dear turns cheap ones do not count as dear for long."""
+        for _ in range(1000):
+            self.judge(400, 0.040, after=0.016)
+        for _ in range(int(10 * MOMENT / 0.016)):
+            judged = self.judge(400, 0.004, after=0.016)
+        self.assertGreater(judged, 0.004 * TRUST)
+        self.assertLess(judged, 1.1 * 0.004 * TRUST)
 
     def test_a_clock_that_steps_back(self) -> None:
         """Nothing is forgotten then, and nothing breaks."""

@@ -12,10 +12,10 @@ from typing_extensions import override
 
 __all__ = ["FairSelector"]
 
-_AT_A_TIME: Final = 16
+_AT_A_TIME: Final = 8
 """Sockets handled before timers are due; a logon, the dearest event, takes 0.3 ms."""
 
-_REGULARS: Final = 8
+_REGULARS: Final = 4
 """Of these, how many are for those who have been connected longest.
 
 When a thousand log on or leave, those who fly already hardly wait for them.

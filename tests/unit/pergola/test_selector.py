@@ -30,24 +30,24 @@ class FairSelectorTests(SynchronousTestCase):
 
     def test_few_are_all_told_of(self) -> None:
         """On a quiet evening nothing is held back."""
-        pairs = self.register(16)
+        pairs = self.register(8)
         told = {key.fileobj for key, _ in self.selector.select(0)}
         self.assertEqual(told, set(pairs))
 
     def test_many_are_told_of_in_turn(self) -> None:
-        """In a storm 16 at a time, and within a few times everybody."""
-        pairs = self.register(80)
+        """In a storm 8 at a time, and within a few times everybody."""
+        pairs = self.register(40)
         told: set[object] = set()
         for _ in range(10):  # none of them is read, so all stay ready
             ready = [key.fileobj for key, _ in self.selector.select(0)]
-            self.assertEqual(len(set(ready)), 16)
+            self.assertEqual(len(set(ready)), 8)
             told.update(ready)
         self.assertEqual(told, set(pairs))
 
     def test_those_who_have_been_here_for_long_come_first(self) -> None:
         """In a storm, half of the places are for those who were online before."""
-        pairs = self.register(80)
-        oldest = set(sorted(pairs, key=socket.fileno)[:8])
+        pairs = self.register(40)
+        oldest = set(sorted(pairs, key=socket.fileno)[:4])
         for _ in range(5):
             ready = {key.fileobj for key, _ in self.selector.select(0)}
             self.assertLessEqual(oldest, ready)

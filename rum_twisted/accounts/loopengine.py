@@ -72,7 +72,10 @@ class LoopConnection:
     async def execute(
         self, statement: Executable, parameters: Parameters | None = None
     ) -> CursorResult[Any]:
-        """Run a statement; its rows have all been read when it returns."""
+        """Run a statement; its rows have all been read when it returns.
+
+        Whatever else is due comes first, as in `LoopEngine.connect`.
+        """
         await asyncio.sleep(0)
         done: CursorResult[Any] = await self._work(
             self._connection.execute, statement, parameters
@@ -112,11 +115,14 @@ class LoopEngine:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[LoopConnection]:
-        """Give a connection; what is not committed at the end is undone."""
+        """Give a connection; what is not committed at the end is undone.
+
+        To take one that lies ready is a millisecond or more of work without any wait,
+        and to put a question 3 ms, once the core's caches hold other things. So before
+        each the loop goes round.
+        """
         connection = await self._open()
         try:
-            # One that lies ready was taken without any wait. That and the question
-            # are 3 ms each, once the core's caches hold other things.
             await asyncio.sleep(0)
             yield LoopConnection(connection, self._work)
         finally:

@@ -13,7 +13,11 @@ from typing_extensions import override
 __all__ = ["FairSelector"]
 
 _AT_A_TIME: Final = 8
-"""Sockets handled before timers are due; a logon, the dearest event, takes 0.3 ms."""
+"""Sockets handled before timers are due; of a storm, each takes 0.2 to 0.5 ms.
+
+Asking for the ready ones again takes 0.4 ms for a thousand. With 64 at a time a turn
+that was due waited for 14 ms.
+"""
 
 _REGULARS: Final = 4
 """Of these, how many are for those who have been connected longest.

@@ -831,6 +831,28 @@ class EngineContract:
 
             self.on_directory(work)
 
+        def test_others_have_their_turn(self) -> None:
+            """The loop goes round between taking a connection and asking."""
+
+            async def work(directory: AccountDirectory) -> None:
+                await directory.has_members()  # from now on a connection lies ready
+                loop = asyncio.get_running_loop()
+                seen: list[str] = []
+
+                def note(*details: Any) -> None:
+                    seen.append(details[2])  # the statement
+
+                event.listen(self.engine.sync_engine, "before_cursor_execute", note)
+                loop.call_soon(seen.append, "others")
+                async with self.engine.connect() as connection:
+                    self.assertEqual(seen, ["others"])
+                    loop.call_soon(seen.append, "others")
+                    await connection.execute(text("SELECT 1"))
+                seen = [one for one in seen if not one.startswith("BEGIN")]
+                self.assertEqual(seen, ["others", "others", "SELECT 1"])
+
+            self.on_directory(work)
+
         def test_more_questions_than_connections(self) -> None:
             """They wait for each other, and all are answered."""
 

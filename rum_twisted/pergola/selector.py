@@ -5,6 +5,7 @@ timers only then. When a thousand clients log on, or vanish, at the same moment,
 takes hundreds of milliseconds, in which no turn ends and no position is written.
 """
 
+from bisect import bisect
 from selectors import EpollSelector, SelectorKey
 from typing import Final
 
@@ -27,9 +28,13 @@ When a thousand log on or leave, those who fly already hardly wait for them.
 
 
 class FairSelector(EpollSelector):
-    """Tells of so many ready sockets at most: some old ones, and the rest in turn."""
+    """Tells of so many ready sockets at most: some old ones, and the rest in turn.
 
-    _begin = 0
+    Whatever the others do, one that stays ready is told of before any but the old ones
+    is told of twice.
+    """
+
+    _last = -1  # number of the socket that was told of last in its turn
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
@@ -47,8 +52,10 @@ class FairSelector(EpollSelector):
         ready.sort(key=_number)
         regulars, others = ready[:_REGULARS], ready[_REGULARS:]
         # Not always the same: a few that are always ready must not hide the rest.
-        self._begin = begin = (self._begin + _AT_A_TIME) % len(others)
-        return regulars + (others[begin:] + others[:begin])[: _AT_A_TIME - _REGULARS]
+        begin = bisect(others, self._last, key=_number)
+        in_turn = (others[begin:] + others[:begin])[: _AT_A_TIME - _REGULARS]
+        self._last = _number(in_turn[-1])
+        return regulars + in_turn
 
 
 def _number(ready: tuple[SelectorKey, int]) -> int:

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from rum_twisted.pergola.price import HALF_LIFE, MOMENT, TRUST, Price
+from rum_twisted.pergola.price import HALF_LIFE, TRUST, Price
 
 
 class PriceTests(SynchronousTestCase):
@@ -45,23 +45,48 @@ class PriceTests(SynchronousTestCase):
         self.assertGreater(judged, 0.004)
         self.assertLess(judged, 0.0042)
 
+    def fly(self, writes: int, cost: float, seconds: float) -> tuple[float, float]:
+        """Turns for so long, each as long after the last one as the fan-out waits.
+
+        Returns:
+            the share of the core that they took, and what the last one was judged.
+        """
+        ends = self.now + seconds
+        began, spent, judged, pause = self.now, 0.0, 0.0, 0.0
+        while self.now < ends:
+            judged = self.judge(writes, cost, after=pause + cost)
+            pause = max(0.004, 3 * judged)
+            spent += cost
+        return spent / (self.now - began), judged
+
     def test_a_leap(self) -> None:
-        """What costs ten times as much is believed in part a moment later."""
-        for _ in range(1000):
-            self.judge(400, 0.004, after=0.016)
-        for _ in range(int(4 * MOMENT / 0.016)):
-            judged = self.judge(400, 0.040, after=0.016)
-        self.assertGreater(judged, 0.9 * 0.040 / TRUST)
-        self.assertLess(judged, 0.040 / TRUST)
+        """What costs ten times as much hardly gets more of the core than it may."""
+        self.fly(400, 0.004, 60.0)
+        share, _ = self.fly(400, 0.040, 2.0)
+        self.assertLess(share, 0.40)
+        share, judged = self.fly(400, 0.040, 5.0)
+        self.assertLess(share, 0.32)
+        self.assertAlmostEqual(judged, 0.040 / TRUST, delta=0.001)
+
+    def test_other_turns(self) -> None:
+        """Nor do turns of few writes that are dear, after turns of many."""
+        for writes, cost in ((1, 0.010), (5, 0.005)):
+            self.fly(1000, 0.010, 60.0)
+            share, _ = self.fly(writes, cost, 1.0)
+            self.assertLess(share, 0.36)
 
     def test_a_fall(self) -> None:
         """After dear turns cheap ones do not count as dear for long."""
-        for _ in range(1000):
-            self.judge(400, 0.040, after=0.016)
-        for _ in range(int(10 * MOMENT / 0.016)):
-            judged = self.judge(400, 0.004, after=0.016)
-        self.assertGreater(judged, 0.004 * TRUST)
-        self.assertLess(judged, 1.1 * 0.004 * TRUST)
+        self.fly(400, 0.040, 60.0)
+        self.fly(400, 0.004, 3.0)
+        _, judged = self.fly(400, 0.004, 1.0)
+        self.assertAlmostEqual(judged, 0.004 * TRUST, delta=0.0005)
+
+    def test_a_dear_turn_after_a_rest(self) -> None:
+        """It is believed, and those after it are judged as ever."""
+        self.fly(200, 0.002, 60.0)
+        self.judge(1, 0.016, after=10.0)
+        self.assertLess(self.judge(200, 0.002, after=0.05), 0.003)
 
     def test_a_clock_that_steps_back(self) -> None:
         """Nothing is forgotten then, and nothing breaks."""

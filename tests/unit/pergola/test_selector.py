@@ -35,14 +35,34 @@ class FairSelectorTests(SynchronousTestCase):
         self.assertEqual(told, set(pairs))
 
     def test_many_are_told_of_in_turn(self) -> None:
-        """In a storm 8 at a time, and within a few times everybody."""
-        pairs = self.register(40)
+        """In a storm 8 at a time, and all as soon as those places allow."""
+        for count in (9, 12, 20, 36, 45):
+            selector = self.selector = FairSelector()
+            self.addCleanup(selector.close)
+            pairs = self.register(count)
+            told: set[object] = set()
+            for _ in range(-(-(count - 4) // 4)):  # nobody reads, so all stay ready
+                ready = [key.fileobj for key, _ in selector.select(0)]
+                self.assertEqual(len(set(ready)), 8)
+                told.update(ready)
+            self.assertEqual(told, set(pairs))
+
+    def test_others_come_and_go(self) -> None:
+        """It is a socket's turn as soon as ever, whoever else is ready."""
+        pairs = self.register(60)
+        by_number = sorted(pairs, key=socket.fileno)
+        patient, fickle = set(by_number[4:34]), by_number[34:]
+        full = set(fickle)
         told: set[object] = set()
-        for _ in range(10):  # none of them is read, so all stay ready
-            ready = [key.fileobj for key, _ in self.selector.select(0)]
-            self.assertEqual(len(set(ready)), 8)
-            told.update(ready)
-        self.assertEqual(told, set(pairs))
+        for time in range(14):  # 56 places, for 30 and 26
+            told.update(key.fileobj for key, _ in self.selector.select(0))
+            for one in fickle[time % 3 :: 3]:
+                if one in full:
+                    one.recv(1)
+                else:
+                    pairs[one].send(b"x")
+            full ^= set(fickle[time % 3 :: 3])
+        self.assertLessEqual(patient, told)
 
     def test_those_who_have_been_here_for_long_come_first(self) -> None:
         """In a storm, half of the places are for those who were online before."""

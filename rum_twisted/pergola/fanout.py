@@ -38,7 +38,8 @@ that, the next turn ends no sooner than `SHORTEST` later, and no sooner than
 `PATIENCE` times the CPU time that the last one took, judged by the `Price` that its
 writes usually have: the more clients, the more lines go into each write, until writing
 takes a fixed share of the core. A turn never grows beyond its bound. Under a CPU limit
-both stretch, before anything else gives (`Fanout.obey_limit`).
+both stretch, before anything else gives (`Fanout.obey_limit`), and a single dear turn
+puts off the next.
 
 **Under pressure fewer reports are told.** Whoever guards the server's limits may have
 turns lengthened (`Fanout.lengthen_turns`) and reports thinned (`Fanout.thin`): then
@@ -63,7 +64,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from rum_twisted.pergola.outbox import Feed, Outbox, Turn, nobody_is_near
-from rum_twisted.pergola.price import Price
+from rum_twisted.pergola.price import TRUST, Price
 from rum_twisted.pergola.thinning import Thinning
 from rum_twisted.session.interfaces import IConnection, IDelivery
 from rum_twisted.session.tally import Tally
@@ -315,11 +316,18 @@ class Fanout:
         self.settle()
         now = self._clock.seconds()
         cost = self._cpu_clock() - started
-        cost = self._price.judge(tally.writes - written, cost, now)
-        self._not_before = now + self._pause_after(cost)
+        judged = self._price.judge(tally.writes - written, cost, now)
+        if self._is_limited:  # what a dear turn has spent, whatever else is due lacks
+            judged = max(judged, cost / TRUST)
+        self._not_before = now + self._pause_after(judged)
         tally.turns += 1
         reported, self.turn.reported = self.turn.reported, []
         tally.delays.report.observe_since(reported, now)
+
+    @property
+    def _is_limited(self) -> bool:
+        """Tell whether this process may use less than a core."""
+        return self._cores is not None and self._cores < 1.0
 
     def _pause_after(self, cost: float) -> float:
         """Return how long to write nothing after so many CPU seconds of writing."""

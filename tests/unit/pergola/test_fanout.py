@@ -621,6 +621,23 @@ class TurnTests(FanoutTestCase):
             count = self.hear_of(sender, receiver, after=0.005 * PATIENCE * 1.01)
             self.assertEqual(count, heard, cores)
 
+    def test_a_single_dear_turn(self) -> None:
+        """It puts the next off under a CPU limit only."""
+        sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0)
+        wire = self.receivers[receiver].wire
+        for cores, heard in ((None, 1), (0.5, 0), (1.0, 1)):
+            self.fanout.obey_limit(cores)
+            wire.cost = 0.002
+            for _ in range(200):
+                self.hear_of(sender, receiver, after=0.01)
+            wire.cost = 0.010
+            self.assertEqual(self.hear_of(sender, receiver, after=0.0), 1, cores)
+            wire.cost = 0.002
+            count = self.hear_of(sender, receiver, after=0.002 * PATIENCE * 1.5)
+            self.assertEqual(count, heard, cores)
+            self.clock.pump((1.0, 1.0))
+            self.taken(receiver)
+
     def test_news_for_all_put_no_report_off(self) -> None:
         """Writing to everybody is dear; reports to a few do not wait for its pause."""
         sender, receiver = self.join("KLM1", 0.0), self.join("KLM2", 0.0)

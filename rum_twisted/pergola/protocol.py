@@ -47,7 +47,7 @@ from rum_twisted.wire.errors import LineTooLong
 __all__ = ["FSDProtocol"]
 
 LINES_AT_A_TIME: Final = 25
-"""How many lines of one client are handled before others have their turn: 2 ms."""
+"""How many lines of one client are handled before others have their turn."""
 
 _KEEPALIVE: Final = ((TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4))
 """Asks a silent client's machine after a minute, and four times until it is gone."""
